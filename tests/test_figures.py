@@ -1,0 +1,125 @@
+"""The drawn figures: up to date, accessible, self-contained, not cut off."""
+import importlib
+import re
+import shutil
+import sys
+from itertools import combinations
+from pathlib import Path
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.patches import FancyBboxPatch, Patch
+
+FIGURES = Path(__file__).parent.parent / "figures"
+sys.path.insert(0, str(FIGURES))
+import draw  # noqa: E402
+
+NAMES = draw.names()
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def read(name):
+    return (draw.HERE / f"{name}.svg").read_text(encoding="utf-8")
+
+
+def stale():
+    """The figures whose file does not carry the hash of its source."""
+    return [name for name in draw.names()
+            if draw.digest(name) not in read(name)]
+
+
+@pytest.fixture(params=NAMES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def source(name):
+    return read(name)
+
+
+@pytest.fixture
+def axes(name):
+    """The figure as matplotlib's objects, a pixel a point."""
+    with mpl.rc_context(draw.STYLE):
+        ax = importlib.import_module(name).draw()
+        ax.figure.set_dpi(72)
+        FigureCanvasAgg(ax.figure).draw()
+        yield ax
+
+
+def test_a_figure_has_a_script_and_a_script_has_a_figure():
+    assert NAMES == sorted(file.stem for file in FIGURES.glob("*.svg"))
+
+
+def test_figures_are_up_to_date():
+    assert not stale(), "run: python figures/draw.py"
+
+
+@pytest.mark.parametrize("changed, expected",
+                         [("logo.py", ["logo"]), ("draw.py", NAMES)])
+def test_a_changed_source_is_noticed(tmp_path, monkeypatch, changed, expected):
+    copy = shutil.copytree(FIGURES, tmp_path / "figures")
+    monkeypatch.setattr(draw, "HERE", copy)
+    with open(copy / changed, "a") as file:
+        file.write("# a change\n")
+    assert stale() == expected
+
+
+def test_file_is_what_its_script_draws(name, source):
+    if f"with matplotlib {mpl.__version__}," not in source:
+        pytest.skip("drawn with another version of matplotlib")
+    assert draw.svg(name) == source
+
+
+def test_title_and_description(source):
+    root = ElementTree.fromstring(source)
+    assert [child.tag for child in root][:3] == [
+        SVG + "title", SVG + "desc", SVG + "metadata"]
+    assert all(child.text.strip() for child in root[:3])
+    assert root.get("role") == "img"
+
+
+def test_no_pictures_fonts_or_outside_references(source):
+    root = ElementTree.fromstring(source)
+    for element in root.iter():
+        assert element.tag.removeprefix(SVG) not in {
+            "image", "text", "script", "foreignObject"}
+        for key, value in element.attrib.items():
+            if key.endswith("href"):
+                assert value.startswith("#")
+    assert not re.search(r"url\((?!#)|@import|<!DOCTYPE|<!ENTITY", source)
+    assert len(source.encode()) < 64_000
+
+
+def test_nothing_is_cut_off(axes):
+    canvas = axes.figure.bbox.padded(0.01)
+    for artist in [*axes.texts, *axes.patches]:
+        if artist is axes.patch or not artist.get_visible():
+            continue
+        extent = artist.get_window_extent()
+        if isinstance(artist, Patch):
+            extent = extent.padded(artist.get_linewidth() / 2)
+        assert canvas.containsx(extent.x0) and canvas.containsx(extent.x1)
+        assert canvas.containsy(extent.y0) and canvas.containsy(extent.y1)
+
+
+def test_labels_do_not_overlap_and_stay_in_their_boxes(axes):
+    labels = [(text.get_text(), text.get_window_extent())
+              for text in axes.texts if text.get_text()]
+    for (one, first), (other, second) in combinations(labels, 2):
+        assert not first.overlaps(second), (one, other)
+    for patch in axes.patches:
+        if isinstance(patch, FancyBboxPatch):
+            frame = patch.get_window_extent()
+            for label, extent in labels:
+                if frame.overlaps(extent):
+                    assert frame.x0 < extent.x0 and extent.x1 < frame.x1, label
+
+
+def test_text_is_large_enough(axes):
+    """At least 9 points where the figure is as wide as the text, 16 cm."""
+    assert axes.figure.bbox.width <= draw.WIDTH
+    assert all(text.get_fontsize() >= 9 for text in axes.texts)

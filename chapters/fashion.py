@@ -1,4 +1,4 @@
-"""Fashion-MNIST's files: find them, fetch them, verify them, read them.
+"""Fashion-MNIST: find, fetch, verify and read its files, and vary its images.
 
 The chapters use ``lab.fashion_mnist``, which makes ready tensors of what is read here.
 """
@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import torch
+from torch.nn import functional as F
 from torchvision.datasets import FashionMNIST
 from torchvision.datasets.utils import download_url
 
@@ -134,3 +135,15 @@ def _md5_sums(raw):
     if not marker.exists():
         return MD5
     return {name: md5 for md5, name in map(str.split, marker.read_text().splitlines())}
+
+
+def shift_flip(X, pad=2):
+    """A copy of X (n, c, h, w): each image shifted by up to ``pad`` pixels, half mirrored."""
+    n, _, h, w = X.shape
+    rows, cols = (torch.randint(0, 2 * pad + 1, (n, 1), device=X.device)
+                  + torch.arange(size, device=X.device) for size in (h, w))
+    mirrored = torch.rand(n, 1, device=X.device) < 0.5
+    cols = torch.where(mirrored, cols.flip(1), cols)
+    padded = F.pad(X, (pad,) * 4, value=X.min().item())
+    each = torch.arange(n, device=X.device)[:, None, None]
+    return padded.movedim(1, 3)[each, rows[:, :, None], cols[:, None, :]].movedim(3, 1)

@@ -7,6 +7,7 @@ what the device can do.
 import os
 import platform
 import statistics
+import textwrap
 import time
 from dataclasses import dataclass, field
 
@@ -19,17 +20,18 @@ import matplotlib
 import matplotlib.pyplot as plt
 import torch
 import torchvision
-from IPython.display import display, update_display
+from IPython import get_ipython
+from IPython.display import display
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from torch import nn
 from torch.nn import functional as F
 
 # Okabe and Ito's palette: told apart by readers with any colour vision.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_CPU = getattr(torch.cpu, "get_capabilities", dict)()  # older releases do not tell
 _STARTED = time.time()
 
 
-# ---------------------------------------------------------------- this machine
 def device():
     """The fastest device there is: ``cuda``, ``mps`` or ``cpu``."""
     if torch.cuda.is_available():
@@ -37,15 +39,11 @@ def device():
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def _cpu_facts():
-    return getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.10 and newer
-
-
 def device_name():
     """The device in words, such as ``AMD EPYC, 2 threads``."""
     if device().type == "cuda":
         return torch.cuda.get_device_name()
-    cpu = _cpu_facts().get("cpu_name") or platform.processor() or platform.machine()
+    cpu = _CPU.get("cpu_name") or platform.processor() or platform.machine()
     return cpu + (", Apple GPU" if device().type == "mps"
                   else f", {torch.get_num_threads()} threads")
 
@@ -54,7 +52,7 @@ def has_bf16():
     """Whether the device computes in bfloat16 faster than in float32."""
     if device().type == "cuda":
         return torch.cuda.get_device_capability() >= (8, 0)
-    return any(_cpu_facts().get(unit) for unit in ("avx512_bf16", "amx_bf16"))
+    return any(_CPU.get(unit) for unit in ("avx512_bf16", "amx_bf16"))
 
 
 def budget():
@@ -97,7 +95,6 @@ def run_facts(data):
           f"Date:     {time.strftime('%Y-%m-%d')}\nRun time: {minutes} min {seconds} s")
 
 
-# ------------------------------------------------------------------------ data
 @dataclass
 class Data:
     """Images (n, 1, 28, 28) float32, normalised, and labels (n,) int64, on the device."""
@@ -140,19 +137,6 @@ def fashion_mnist(num_val=5000, seed=0):
                 ready(X_test, test), y_test[test].to(device()), source)
 
 
-def shift_flip(X, pad=2):
-    """A copy of X (n, c, h, w): each image shifted by up to ``pad`` pixels, half mirrored."""
-    n, _, h, w = X.shape
-    rows, cols = (torch.randint(0, 2 * pad + 1, (n, 1), device=X.device)
-                  + torch.arange(size, device=X.device) for size in (h, w))
-    mirrored = torch.rand(n, 1, device=X.device) < 0.5
-    cols = torch.where(mirrored, cols.flip(1), cols)
-    padded = F.pad(X, (pad,) * 4, value=X.min().item())
-    each = torch.arange(n, device=X.device)[:, None, None]
-    return padded.movedim(1, 3)[each, rows[:, :, None], cols[:, None, :]].movedim(3, 1)
-
-
-# -------------------------------------------------------------------- training
 @dataclass
 class History:
     """What ``train`` saw: ``loss`` by step, the other lists by epoch."""
@@ -175,7 +159,7 @@ def train(net, data, *, num_epochs, lr, batch_size=256, schedule="onecycle", mom
     lr: the peak of ``schedule="onecycle"``, the rate of ``"constant"``, or what
         ``schedule(step)`` multiplies.
     weight_decay: on matrices and filters, not on biases, gamma and beta.
-    augment: ``shift_flip`` on each batch.
+    augment: ``fashion.shift_flip`` on each batch.
     fast: bfloat16 and channels_last, where the device gains by it.
     on_step: called as ``on_step(step, net)`` after each update, step = 1, 2, ...
     Batches follow torch's seed; an epoch's last incomplete one is left out. A loss
@@ -196,7 +180,7 @@ def train(net, data, *, num_epochs, lr, batch_size=256, schedule="onecycle", mom
             net.train()
             correct, start = torch.zeros((), device=X.device), time.perf_counter()
             for index in torch.randperm(len(y)).to(X.device).split(batch_size)[:per_epoch]:
-                X_batch = shift_flip(X[index]) if augment else X[index]
+                X_batch = fashion.shift_flip(X[index]) if augment else X[index]
                 with torch.autocast(kind, torch.bfloat16, enabled=fast):
                     y_hat = net(X_batch.contiguous(memory_format=layout))
                     loss = criterion(y_hat, y[index])
@@ -220,7 +204,7 @@ def train(net, data, *, num_epochs, lr, batch_size=256, schedule="onecycle", mom
                                      evaluate(net, data.X_val, data.y_val, fast)):
                 values.append(value)
     except (KeyboardInterrupt, FloatingPointError) as err:
-        history.stopped = f"stopped at step {step}: {err or 'interrupted'}"
+        history.stopped = f"stopped at step {step}: {str(err) or 'interrupted'}"
     history.loss = losses[:step].tolist()
     if history.val_loss:
         history.images_per_second = per_epoch * batch_size / statistics.median(history.seconds)
@@ -238,8 +222,9 @@ def _sgd(net, lr, momentum, weight_decay, schedule, num_steps):
               {"params": [p for p in shared if p.ndim < 2], "weight_decay": 0.0}]
     optimizer = torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=momentum > 0)
     if schedule == "onecycle":
+        warm_up = max(0.25, 2 / (num_steps + 1))  # a step at least, however short the run
         return optimizer, torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, lr, total_steps=num_steps + 1, pct_start=0.25, cycle_momentum=False)
+            optimizer, lr, total_steps=num_steps + 1, pct_start=warm_up, cycle_momentum=False)
     factor = (lambda step: 1.0) if schedule == "constant" else schedule
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
@@ -262,22 +247,23 @@ def evaluate(net, X, y, fast=False):
 
 
 class Progress:
-    """One line of output that is rewritten in place, at most three times a second."""
+    """One line, in a notebook rewritten in place, at most three times a second."""
 
     def __init__(self, label):
         self.label, self.due, self.start = label, 0.0, time.perf_counter()
-        self.id = display({"text/plain": label}, raw=True, display_id=True).display_id
+        self.handle = get_ipython() and display({"text/plain": label}, raw=True, display_id=True)
 
     def __call__(self, text, last=False):
         now = time.perf_counter()
         if last or now > self.due:
             self.due = now + 0.3
-            spent = "" if last else f" ({now - self.start:.0f} s)"
-            update_display({"text/plain": f"{self.label}: {text}{spent}"}, raw=True,
-                           display_id=self.id)
+            line = f"{self.label}: {text}" + ("" if last else f" ({now - self.start:.0f} s)")
+            if self.handle:
+                self.handle.update({"text/plain": line}, raw=True)
+            elif last:
+                print(line)
 
 
-# ------------------------------------------------------------ checks and plots
 def check_equal(what, ours, reference, rtol=1e-4, atol=1e-5):
     """Stop with an AssertionError unless two tensors agree; else print how closely."""
     torch.testing.assert_close(ours, reference, rtol=rtol, atol=atol)
@@ -286,7 +272,8 @@ def check_equal(what, ours, reference, rtol=1e-4, atol=1e-5):
 
 def claim(text, condition):
     """Print a sentence about this run with a tick, or that this run does not show it."""
-    print(f"✓ {text}" if condition else f"✗ not in this run: {text}")
+    sentence = f"✓ {text}" if condition else f"✗ not in this run: {text}"
+    print(textwrap.fill(sentence, 76, subsequent_indent="  "))
 
 
 def title(ax, text, source):

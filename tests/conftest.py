@@ -1,4 +1,5 @@
 """What the tests share: the book's folders on the path, chapters' definitions, the data."""
+import functools
 import os
 import sys
 from pathlib import Path
@@ -17,13 +18,22 @@ def pytest_configure(config):
 
 def definitions(chapter):
     """The names that a chapter's ``definition`` cells define, as a dict."""
-    from run import read_chapter
+    return run_cells(chapter, {}, "definition")
 
-    names = {}
-    for cell in read_chapter(chapter).cells:
-        if cell.cell_type == "code" and "definition" in cell.metadata.get("tags", []):
+
+def run_cells(chapter, names, *tags):
+    """Execute the chapter's cells that carry one of the tags, in order, in ``names``."""
+    for cell in _code_cells(chapter):
+        if set(tags) & set(cell.metadata.get("tags", [])):
             exec(compile(cell.source, f"{chapter}.md", "exec"), names)
     return names
+
+
+@functools.cache
+def _code_cells(chapter):
+    from run import read_chapter
+
+    return [cell for cell in read_chapter(chapter).cells if cell.cell_type == "code"]
 
 
 @pytest.fixture(scope="session")
@@ -31,5 +41,5 @@ def stand_in(tmp_path_factory):
     """A folder with a small stand-in data set, as FASHION_MNIST_ROOT wants it."""
     import standin
 
-    return standin.make(tmp_path_factory.mktemp("stand-in"), num_train=6000, num_test=1000,
+    return standin.make(tmp_path_factory.mktemp("stand-in"), num_train=8000, num_test=1000,
                         progress=False)

@@ -21,7 +21,7 @@ from outputs import CHAPTERS, ROOT, fashion, open_store
 def chapter_names():
     """The chapters of _toc.yml, in order."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    paths = [entry["file"] for entry in toc["chapters"]]
+    paths = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
     return [path.split("/")[1] for path in paths if path.startswith("chapters/")]
 
 
@@ -38,34 +38,27 @@ def clock(seconds):
 
 
 class Client(NotebookClient):
-    """Executes a notebook and shows cell by cell, live on a terminal, how far it is."""
+    """Executes a chapter and shows cell by cell, live on a terminal, how far it is."""
 
-    def __init__(self, nb, name, **options):
-        super().__init__(nb, timeout=None, resources={"metadata": {"path": str(CHAPTERS)}},
-                         on_cell_execute=self.begin_cell, on_cell_executed=self.end_cell,
-                         **options)
-        self.name, self.started, self.line = name, time.monotonic(), ""
-        self.codes = [i for i, cell in enumerate(nb.cells) if cell.cell_type == "code"]
+    def __init__(self, nb, name):
+        super().__init__(nb, timeout=None, kernel_name="python3",
+                         extra_arguments=["--log-level=50"],  # its own log, not the cells'
+                         resources={"metadata": {"path": str(CHAPTERS)}})
+        self.name, self.cell, self.started = name, "", time.monotonic()
 
-    def show(self, text, end="\r"):
-        """Rewrite the terminal's line; elsewhere print only what ends with a line feed."""
-        line = (f"{self.name} {clock(time.monotonic() - self.started)} "
-                f"cell {self.line} {' '.join(text.split())}")[:110]
-        if sys.stdout.isatty():
-            print(f"\r\033[K{line}", end=end if end == "\n" else "", flush=True)
-        elif end == "\n":
-            print(line, flush=True)
-
-    def begin_cell(self, cell, cell_index):
-        """Name the cell that starts, by its first line."""
-        self.line = f"{self.codes.index(cell_index) + 1}/{len(self.codes)}"
-        self.cell_started = time.monotonic()
-        self.show(cell.source.splitlines()[0])
-
-    def end_cell(self, cell, cell_index, execute_reply):
-        """Leave a line for the cell that ended."""
-        spent = time.monotonic() - self.cell_started
-        self.show(f"[{spent:5.1f} s] {cell.source.splitlines()[0]}", end="\n")
+    def run_cells(self):
+        """Execute all cells in place; Ctrl-C and a failing cell raise."""
+        codes = [i for i, cell in enumerate(self.nb.cells) if cell.cell_type == "code"]
+        self.reset_execution_trackers()
+        with self.setup_kernel():
+            reply = self.wait_for_reply(self.kc.kernel_info())
+            self.nb.metadata["language_info"] = reply["content"]["language_info"]
+            for number, index in enumerate(codes, start=1):
+                self.index, self.cell = index, f"{number}/{len(codes)}"
+                first_line, begun = self.nb.cells[index].source.split("\n")[0], time.monotonic()
+                self.show(first_line)
+                self.execute_cell(self.nb.cells[index], index, execution_count=number)
+                self.show(f"[{time.monotonic() - begun:5.1f} s] {first_line}", end="\n")
 
     def process_message(self, msg, cell, cell_index):
         """Pass on a training loop's own progress line."""
@@ -74,21 +67,28 @@ class Client(NotebookClient):
             self.show(content["data"].get("text/plain", ""))
         return super().process_message(msg, cell, cell_index)
 
+    def show(self, text, end=""):
+        """Rewrite the terminal's line; elsewhere print only what ends with a line feed."""
+        line = (f"{self.name} {clock(time.monotonic() - self.started)} "
+                f"cell {self.cell} {' '.join(text.split())}")[:110]
+        if sys.stdout.isatty():
+            print(f"\r\033[K{line}", end=end, flush=True)
+        elif end:
+            print(line, flush=True)
+
 
 def execute(name, nb):
     """Execute a chapter in place; returns the failure in words, or None."""
-    client = Client(nb, name, kernel_name="python3")
+    client = Client(nb, name)
     try:
-        client.execute()
+        client.run_cells()
     except CellExecutionError as err:
-        failed = next(i for i in reversed(client.codes) if nb.cells[i].execution_count)
-        line = nb.metadata["source_map"][failed] + 1
+        line = nb.metadata["source_map"][client.index] + 1
         traceback = re.sub(r"\x1b\[[\d;]*m", "", err.traceback)  # without colour codes
-        return (f"chapters/{name}.md:{line}: cell {client.line} failed with "
-                f"{err.ename}: {err.evalue}\n\n{nb.cells[failed].source}\n\n{traceback}\n"
-                f"Mend the cell at chapters/{name}.md:{line} and run again.")
+        return (f"chapters/{name}.md:{line}: cell {client.cell} failed with {err.ename}: "
+                f"{err.evalue}\n\n{traceback}\nMend that cell and run again.")
     except DeadKernelError:
-        return (f"chapters/{name}.md: the kernel died in cell {client.line}; most often it ran "
+        return (f"chapters/{name}.md: the kernel died in cell {client.cell}; most often it ran "
                 "out of memory. Close other programs, or run with BUDGET=smoke.")
     return None
 

@@ -1,0 +1,32 @@
+# Every command sets up what it needs. BUDGET=smoke|cpu|gpu says how much to train,
+# FASHION_MNIST_ROOT names a folder that holds FashionMNIST/raw.
+PYTHON ?= python3
+RUN := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run book test formulas figures clean
+
+help:  ## List the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup:  ## Make .venv and install requirements.txt (again only when that file changes)
+	@$(PYTHON) tools/setup.py
+
+run: setup  ## Get the data, execute the chapters here, build the site: the main job
+	@$(RUN) tools/run.py
+	@$(RUN) tools/book.py
+
+book: setup  ## Build the site from the outputs there are
+	@$(RUN) tools/book.py
+
+test: setup  ## Run all tests
+	@$(RUN) -m pytest -q tests
+
+formulas: setup  ## List each equation with its cell, check and test
+	@$(RUN) tools/formulas.py
+
+figures: setup  ## Draw the figures anew
+	@$(RUN) figures/draw.py
+
+clean:  ## Remove what was built; data and .venv stay
+	rm -rf _build .pytest_cache .hypothesis

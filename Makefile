@@ -4,7 +4,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run book test formulas figures clean
+.PHONY: help setup run book publish test formulas figures clean
 
 help:  ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -14,10 +14,13 @@ setup:  ## Make .venv and install requirements.txt (again only when that file ch
 
 run: setup  ## Get the data, execute the chapters here, build the site: the main job
 	@$(RUN) tools/run.py
+	@$(RUN) tools/book.py --own
+
+book: setup  ## Build the site from the published outputs; nothing is executed
 	@$(RUN) tools/book.py
 
-book: setup  ## Build the site from the outputs there are
-	@$(RUN) tools/book.py
+publish: setup  ## Write chapters/*.ipynb from the last run, if it is fit for it
+	@$(RUN) tools/publish.py
 
 test: setup  ## Run all tests
 	@$(RUN) -m pytest -q tests

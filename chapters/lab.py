@@ -1,8 +1,7 @@
 """What the chapters share: the device, data, training loop, checks and plots.
 
 A chapter's own subject (batch norm, residual and dense blocks) is never here.
-``BUDGET=smoke|cpu|gpu`` in the environment says how much to train; by default
-what the device can do.
+``BUDGET=smoke|cpu|gpu`` says how much to train; by default what the device can do.
 """
 import os
 import platform
@@ -75,9 +74,10 @@ def pick(*, smoke, cpu, gpu):
 
 
 def setup():
-    """Draw plots as SVG (site) and PDF (print), and say where the chapter runs."""
+    """Plots as SVG (site) and PDF (print), exact float32; says where the chapter runs."""
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")  # equal pictures, equal bytes
     set_matplotlib_formats("svg", "pdf")
+    torch.backends.cudnn.allow_tf32 = False  # the checks need float32 to be float32
     plt.rcParams.update({
         "axes.grid": True, "axes.prop_cycle": plt.cycler(color=COLORS),
         "axes.spines.right": False, "axes.spines.top": False,
@@ -208,7 +208,7 @@ def train(net, data, *, num_epochs, lr, batch_size=256, schedule="onecycle", mom
     history.loss = losses[:step].tolist()
     if history.val_loss:
         history.images_per_second = per_epoch * batch_size / statistics.median(history.seconds)
-    progress(history.stopped or f"{num_epochs} epochs in {sum(history.seconds):.1f} s, "
+    progress(history.stopped or f"epochs {num_epochs}, {sum(history.seconds):.1f} s, "
              f"{history.images_per_second:,.0f} images/s; loss {history.train_loss[-1]:.3f}, "
              f"accuracy {history.train_accuracy[-1]:.3f}; validation "
              f"{history.val_loss[-1]:.3f}, {history.val_accuracy[-1]:.3f}", last=True)
@@ -293,6 +293,7 @@ def plot_runs(runs, title_text, keys=("train_loss", "val_accuracy")):
             ax.plot(epochs, rows.median(0).values, marker="o", label=label)
             ax.fill_between(epochs, rows.amin(0), rows.amax(0), alpha=0.2)
         ax.set(xlabel="Epoch", ylabel=words[key])
+        ax.xaxis.get_major_locator().set_params(integer=True)
         title(ax, title_text, histories[0].source)
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncol=len(runs))
     return fig, axes

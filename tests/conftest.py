@@ -1,6 +1,8 @@
 """What the tests share: the book's folders on the path, chapters' definitions, the data."""
 import functools
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -43,3 +45,30 @@ def stand_in(tmp_path_factory):
 
     return standin.make(tmp_path_factory.mktemp("stand-in"), num_train=8000, num_test=1000,
                         progress=False)
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory, stand_in):
+    """A clean copy of the book, executed and built, and what the build printed."""
+    root = tmp_path_factory.mktemp("book")
+    for name in ("_config.yml", "_toc.yml", "index.md", "references.md", "references.bib",
+                 "_static", "chapters", "figures", "tools"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, root / name)
+    env = {**os.environ, "BUDGET": "smoke", "FASHION_MNIST_ROOT": str(stand_in)}
+
+    def tool(name, *args):
+        return subprocess.run([sys.executable, f"tools/{name}.py", *args], cwd=root, env=env, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    executed = tool("run")
+    assert executed.returncode == 0, executed.stdout[-5000:]
+    outputs = sorted((root / "_build" / "outputs").rglob("base.ipynb"))
+    times = [path.stat().st_mtime_ns for path in outputs]
+    built = tool("book", "--own")
+    assert built.returncode == 0, built.stdout[-5000:]
+    assert len(outputs) == len(list((root / "chapters").glob("*.md")))
+    assert [path.stat().st_mtime_ns for path in outputs] == times, "the build executed a chapter"
+    assert sorted((root / "_build" / "outputs").rglob("base.ipynb")) == outputs
+    assert "drawn stand-in data" in built.stdout
+    return root

@@ -1,9 +1,5 @@
 """The whole book at the smoke budget on the stand-in: it runs, it builds, nothing is missing."""
-import os
 import re
-import shutil
-import subprocess
-import sys
 from urllib.parse import unquote, urlsplit
 
 import formulas
@@ -13,33 +9,6 @@ from bs4 import BeautifulSoup
 from conftest import ROOT
 
 CHAPTERS = run.chapter_names()
-
-
-@pytest.fixture(scope="session")
-def book(tmp_path_factory, stand_in):
-    """A clean copy of the book, executed and built, and what the build printed."""
-    root = tmp_path_factory.mktemp("book")
-    for name in ("_config.yml", "_toc.yml", "index.md", "references.md", "references.bib",
-                 "_static", "chapters", "figures", "tools"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, root / name)
-    env = {**os.environ, "BUDGET": "smoke", "FASHION_MNIST_ROOT": str(stand_in)}
-
-    def tool(name):
-        return subprocess.run([sys.executable, f"tools/{name}.py"], cwd=root, env=env, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-
-    executed = tool("run")
-    assert executed.returncode == 0, executed.stdout[-5000:]
-    outputs = sorted((root / "_build" / "outputs").rglob("base.ipynb"))
-    times = [path.stat().st_mtime_ns for path in outputs]
-    built = tool("book")
-    assert built.returncode == 0, built.stdout[-5000:]
-    assert len(outputs) == len(CHAPTERS)
-    assert [path.stat().st_mtime_ns for path in outputs] == times, "the build executed a chapter"
-    assert sorted((root / "_build" / "outputs").rglob("base.ipynb")) == outputs
-    assert "drawn stand-in data" in built.stdout
-    return root
 
 
 def page(book, name):

@@ -190,7 +190,7 @@ def test_claim(capsys):
 def test_progress_is_one_line(data, capsys):
     lab.train(net(), data, num_epochs=1, lr=0.1, label="small")
     last = capsys.readouterr().out.strip().splitlines()[-1]
-    assert re.search(r"small: 1 epochs in [\d.]+ s, [\d,]+ images/s; loss", last)
+    assert re.search(r"small: epochs 1, [\d.]+ s, [\d,]+ images/s; loss", last)
 
 
 def test_plot_runs(data):

@@ -158,8 +158,7 @@ def test_outputs_come_back_with_the_newest_metadata(tmp_path):
     store = outputs.Store(tmp_path)
     cell = nbformat.v4.new_code_cell("1 + 1", metadata={"caption": "old"}, outputs=[
         nbformat.v4.new_output("stream", text="2")])
-    store.cache_notebook_bundle(run.CacheBundleIn(nbformat.v4.new_notebook(cells=[cell]), "x.md"),
-                                check_validity=False)
+    store.keep(nbformat.v4.new_notebook(cells=[cell]), "x", 1.0)
     new = nbformat.v4.new_code_cell("1 + 1", metadata={"caption": "new"})
     _, merged = store.merge_match_into_notebook(nbformat.v4.new_notebook(cells=[new]))
     assert merged.cells[0].metadata.caption == "new"

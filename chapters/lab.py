@@ -170,9 +170,9 @@ def train(net, data, *, num_epochs, lr, batch_size=256, schedule="onecycle", mom
     layout = torch.channels_last if fast else torch.contiguous_format
     net.to(X.device, memory_format=layout)
     per_epoch = len(y) // batch_size
-    optimizer, scheduler = _sgd(net, lr, momentum, weight_decay, schedule, num_epochs * per_epoch)
-    criterion = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
     losses, step = torch.zeros(num_epochs * per_epoch, device=X.device), 0
+    optimizer, scheduler = _sgd(net, lr, momentum, weight_decay, schedule, len(losses))
+    criterion = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
     history, progress = History(data.source), Progress(label)
     read_every = 1 if kind == "cpu" else 50  # reading a loss makes a GPU wait
     try:
@@ -195,7 +195,8 @@ def train(net, data, *, num_epochs, lr, batch_size=256, schedule="onecycle", mom
                     on_step(step, net)
                 if step % read_every == 0:
                     if not loss.isfinite():
-                        raise FloatingPointError(f"the loss is {loss.item()}; lower lr ({lr:g})")
+                        raise FloatingPointError(f"the loss is {loss.item()}; lower lr "
+                                                 f"({scheduler.get_last_lr()[0]:.2g})")
                     progress(f"step {step}/{len(losses)}, loss {loss.item():.3f}")
             history.train_accuracy.append(correct.item() / (per_epoch * batch_size))
             history.seconds.append(time.perf_counter() - start)
@@ -217,9 +218,8 @@ def train(net, data, *, num_epochs, lr, batch_size=256, schedule="onecycle", mom
 
 def _sgd(net, lr, momentum, weight_decay, schedule, num_steps):
     """SGD with Nesterov momentum, and the scheduler that is stepped after each update."""
-    shared = list(net.parameters())
-    groups = [{"params": [p for p in shared if p.ndim > 1], "weight_decay": weight_decay},
-              {"params": [p for p in shared if p.ndim < 2], "weight_decay": 0.0}]
+    groups = [{"params": [p for p in net.parameters() if p.ndim > 1], "weight_decay": weight_decay},
+              {"params": [p for p in net.parameters() if p.ndim < 2], "weight_decay": 0.0}]
     optimizer = torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=momentum > 0)
     if schedule == "onecycle":
         warm_up = max(0.25, 2 / (num_steps + 1))  # a step at least, however short the run
@@ -295,5 +295,5 @@ def plot_runs(runs, title_text, keys=("train_loss", "val_accuracy")):
         ax.set(xlabel="Epoch", ylabel=words[key])
         ax.xaxis.get_major_locator().set_params(integer=True)
         title(ax, title_text, histories[0].source)
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncol=len(runs))
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncol=3)
     return fig, axes

@@ -3,7 +3,9 @@ import re
 from urllib.parse import unquote, urlsplit
 
 import formulas
+import nbformat
 import pytest
+import results
 import run
 from bs4 import BeautifulSoup
 from conftest import ROOT
@@ -59,6 +61,19 @@ def test_pages_load_mathjax_from_the_site(book, name):
     assert sources
     folder = (book / "_build" / "html" / name).parent
     assert all((folder / urlsplit(source).path).resolve().is_file() for source in sources)
+
+
+def test_results_are_the_chapters_own(book):
+    table = page(book, "results").select_one("table").get_text(" ", strip=True)
+    assert "a drawn stand-in" in table
+    for name, (pattern, _) in results.FINAL.items():
+        text = page(book, f"chapters/{name}").select_one("article").get_text()
+        assert re.search(pattern, text, re.MULTILINE)["accuracy"] in table
+
+
+def test_results_miss_no_number_in_silence():
+    with pytest.raises(results.ExtensionError, match="batch_norm.md printed no line like"):
+        results.row("batch_norm", nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("")]))
 
 
 @pytest.mark.parametrize("name", CHAPTERS)

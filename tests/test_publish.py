@@ -12,6 +12,7 @@ import publish
 import pytest
 import run
 from conftest import ROOT
+from nbclient import NotebookClient
 
 CHAPTERS = run.chapter_names()
 FACTS = ("Data:     Fashion-MNIST\nDevice:   a CPU\nBudget:   cpu\nVersions: torch 2\n"
@@ -128,6 +129,19 @@ def test_setup_cell_writes_only_what_is_missing(tmp_path):
     assert (tmp_path / "lab.py").read_text() == "mine = 1\n" and "lab.py differs" in done.stdout
     for name in ("fashion.py", "animation.py"):
         assert (tmp_path / name).read_text() == (ROOT / "chapters" / name).read_text()
+
+
+def test_notebook_runs_in_an_empty_folder(tmp_path, stand_in, monkeypatch):
+    """With no file of the book at hand: the notebook brings what it needs."""
+    monkeypatch.setenv("FASHION_MNIST_ROOT", str(stand_in))
+    monkeypatch.setenv("BUDGET", "smoke")
+    nb, _ = with_facts("batch_norm")
+    made = publish.portable("batch_norm", nb)
+    NotebookClient(made, timeout=300, kernel_name="python3",
+                   resources={"metadata": {"path": str(tmp_path)}}).execute()
+    told = publish.facts(made)
+    assert told["budget"] == "smoke" and told["data"] == "a drawn stand-in"
+    assert {path.name for path in tmp_path.glob("*.py")} == {"lab.py", "fashion.py", "animation.py"}
 
 
 def test_changed_chapter_names_its_cells(tmp_path, monkeypatch):

@@ -1,0 +1,44 @@
+"""The repository's address, and the buttons that use it."""
+import subprocess
+
+import pytest
+import repository
+import run
+from test_book import page
+
+DEFAULT = "https://github.com/someone/book"
+
+
+def remote(monkeypatch, url):
+    """Pretend that this is the checkout's remote."""
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    monkeypatch.setattr(repository.subprocess, "run", lambda *args, **options:
+                        subprocess.CompletedProcess(args, 0, stdout=f"{url}\n"))
+
+
+@pytest.mark.parametrize("url", ["https://github.com/a-fork/my.book", "git@github.com:a-fork/my.book.git",
+                                 "https://token@github.com/a-fork/my.book.git/"])
+def test_a_forks_remote(monkeypatch, url):
+    remote(monkeypatch, url)
+    assert repository.address(DEFAULT) == "https://github.com/a-fork/my.book"
+
+
+@pytest.mark.parametrize("url", ["", "/srv/book", "https://example.org/a/b.git"])
+def test_no_github_remote(monkeypatch, url):
+    remote(monkeypatch, url)
+    assert repository.address(DEFAULT) == DEFAULT
+
+
+def test_githubs_variable_wins(monkeypatch):
+    remote(monkeypatch, "https://github.com/a-fork/book")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "other/book")
+    assert repository.address(DEFAULT) == "https://github.com/other/book"
+
+
+@pytest.mark.parametrize("name", run.chapter_names())
+def test_buttons_lead_to_the_notebook(book, name):
+    links = {link["href"] for link in page(book, f"chapters/{name}").select("a[href]")}
+    [colab] = [link for link in links if "colab.research.google.com" in link]
+    owner, _, path = colab.partition("/github/")[2].partition("/blob/main/")
+    assert path == f"chapters/{name}.ipynb"
+    assert any(link.startswith(f"https://github.com/{owner}") for link in links)

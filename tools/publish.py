@@ -70,7 +70,8 @@ def objections(nb):
 
 def setup_cell(nb):
     """The folded first cell: the shared modules, and the packages that the chapter needs."""
-    uses_d2l = any("d2l" in cell.source for cell in nb.cells if cell.cell_type == "code")
+    uses_d2l = any(re.search(r"^(from|import) d2l", cell.source, re.MULTILINE)
+                   for cell in nb.cells if cell.cell_type == "code")
     texts = {path.name: path.read_text(encoding="utf-8") for path in sorted(CHAPTERS.glob("*.py"))}
     if any(chr(39) * 3 in text for text in texts.values()):
         raise ValueError("a shared module holds three single quotes: use double ones")

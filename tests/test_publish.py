@@ -96,14 +96,12 @@ def test_unknown_role_is_an_error():
         chapter.markdown("```{mystery}\nx\n```")
 
 
-def published(name):
-    """The committed notebook of a chapter."""
-    return nbformat.read(ROOT / "chapters" / f"{name}.ipynb", as_version=4)
-
-
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_published_notebook_is_not_stale(name):
-    nb, made = run.read_chapter(name), published(name)
+    path = ROOT / "chapters" / f"{name}.ipynb"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not published yet: make publish writes it")
+    nb, made = run.read_chapter(name), nbformat.read(path, as_version=4)
     codes = [cell for cell in nb.cells if cell.cell_type == "code"]
     known = [cell for cell in made.cells if cell.cell_type == "code"][1:]
     assert [book_tool.identity(c) for c in codes] == [book_tool.identity(c) for c in known], (
@@ -111,7 +109,6 @@ def test_published_notebook_is_not_stale(name):
     for cell, with_outputs in zip(codes, known):
         cell.outputs, cell.execution_count = with_outputs.outputs, with_outputs.execution_count
     assert publish.objections(nb) == []
-    path = ROOT / "chapters" / f"{name}.ipynb"
     fresh, stale = json.loads(publish.text_of(publish.portable(name, nb))), json.loads(path.read_text())
     for one in (fresh, stale):  # pictures depend on matplotlib's version
         for cell in one["cells"]:

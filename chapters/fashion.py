@@ -137,7 +137,7 @@ def _md5_sums(raw):
     return {name: md5 for md5, name in map(str.split, marker.read_text().splitlines())}
 
 
-def shift_flip(X, pad=2):
+def shift_flip(X, pad):
     """A copy of X (n, c, h, w): each image shifted by up to ``pad`` pixels, half mirrored."""
     n, _, h, w = X.shape
     rows, cols = (torch.randint(0, 2 * pad + 1, (n, 1), device=X.device)

@@ -100,4 +100,4 @@ def test_cells_are_short_and_narrow(name):
     sources = [cell.source for cell in run.read_chapter(name).cells if cell.cell_type == "code"]
     lengths = sorted(source.count("\n") + 1 for source in sources)
     assert lengths[-1] <= 25
-    assert max(len(line) for source in sources for line in source.splitlines()) <= 80
+    assert max(len(line) for source in sources for line in source.splitlines()) <= 78

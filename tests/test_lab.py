@@ -89,7 +89,7 @@ def test_training_learns(data):
     assert (loss, accuracy) == (history.val_loss[-1], history.val_accuracy[-1])
 
 
-@pytest.mark.parametrize("options", [{}, {"augment": True}, {"fast": True},
+@pytest.mark.parametrize("options", [{}, {"augment": 2}, {"fast": True},
                                      {"schedule": "constant", "lr": 0.01}])
 def test_seeds_give_equal_runs(data, options):
     runs = [lab.train(net(seed), data, **{"num_epochs": 1, "lr": 0.1, **options}).loss

@@ -43,6 +43,9 @@ def test_no_raw_myst_is_left(name):
     joined = "\n".join(cell.source for cell in made.cells)
     assert joined.count("\\tag{") == text.count("$$ (eq-") > 5
     assert joined.count("**Exercise ") == text.count("{exercise}") >= 6
+    for cell in made.cells:
+        assert cell.source.count("<details>") == cell.source.count("</details>")
+    assert joined.count("Solution of Exercise ") == text.count("{solution-start}") >= 6
 
 
 @pytest.mark.parametrize("name", CHAPTERS)

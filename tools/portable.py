@@ -60,7 +60,8 @@ class Chapter:
         figure = cell.metadata.get("mystnb", {}).get("figure", {})
         if not figure:
             return ""
-        return f"**{self.names[figure['name']]}.** {ROLE.sub(self._role, figure['caption'])}".strip()
+        text = ROLE.sub(self._role, figure["caption"])
+        return f"**{self.names[figure['name']]}.** {text}".strip()
 
     def _role(self, match):
         """A role in words."""
@@ -71,7 +72,8 @@ class Chapter:
             words, _, label = target.rpartition("<")
             label = label.rstrip("> ")
             return self.names.get(label) or f"[{words.strip() or label}]({self.pages[label]})"
-        raise ValueError(f"the role {{{role}}} has no plain Markdown: teach it to tools/portable.py")
+        raise ValueError(f"the role {{{role}}} has no plain Markdown: teach it to "
+                         "tools/portable.py")
 
     def _source(self, key):
         """A source as a link: first author and year."""
@@ -95,14 +97,31 @@ class Chapter:
         if kind == "exercise":
             return f"**{self.names[options['label']]}: {argument}.** {body}\n"
         if kind == "solution-start":
-            return f"**Solution of {self.names[argument]}** (the code below is part of it).\n"
+            return f"<details><summary>Solution of {self.names[argument]}</summary>\n"
         if kind == "solution-end":
-            return ""
+            return "</details>\n"
         if kind in ("note", "tip", "warning", "important", "caution", "admonition"):
             title = argument or kind.capitalize()
             return "".join(f"> {line}\n" for line in [f"**{title}.**", *body.splitlines()])
         raise ValueError(f"the directive {{{kind}}} has no plain Markdown: teach it to "
                          "tools/portable.py")
+
+
+def fold(text, inside):
+    """Close a solution's ``<details>`` at the end of its cell and open it in the next.
+
+    inside: whether the cell before ended within a solution. Returns the text, and whether
+    this one does.
+    """
+    ends_inside = (text.rfind("<details>") > text.rfind("</details>") if "details>" in text
+                   else inside)
+    if inside:
+        text = f"<details><summary>Solution, continued</summary>\n\n{text}"
+    if ends_inside:
+        text += "\n\n</details>"
+    text = re.sub(r"<details><summary>Solution, continued</summary>\s*</details>\s*", "", text)
+    return re.sub(r"<details><summary>(Solution of .*?)</summary>\s*</details>",
+                  r"**\1**: the folded code below.", text), ends_inside
 
 
 def drawing_name(path):

@@ -14,7 +14,7 @@ import sys
 import nbformat
 
 from outputs import CHAPTERS, ROOT, fashion, modules_hash, own_store
-from portable import Chapter, attachments, config
+from portable import Chapter, attachments, config, fold
 from run import chapter_names, read_chapter
 
 SETUP = '''\
@@ -59,7 +59,8 @@ def objections(nb):
         for output in cell.outputs:
             if output.output_type == "error":
                 found.append(f"cell {number} failed with {output.ename}")
-            for claim in re.findall(r"^✗ not in this run: (.*)", output.get("text", ""), re.MULTILINE):
+            text = output.get("text", "")
+            for claim in re.findall(r"^✗ not in this run: (.*)", text, re.MULTILINE):
                 found.append(f"cell {number}: this run does not show that {claim}")
     if told.get("data") != fashion.REAL:
         found.append(f"the data are {told.get('data', 'unknown')}, not {fashion.REAL}")
@@ -94,8 +95,7 @@ def portable(name, nb):
     cells, folded = [setup_cell(nb)], False
     for cell in nb.cells:
         if cell.cell_type == "markdown":
-            folded = _folds(cell.source, folded)
-            text = chapter.markdown(cell.source)
+            text, folded = fold(chapter.markdown(cell.source), folded)
             if text:
                 new = nbformat.v4.new_markdown_cell(text)
                 if attachments(cell.source):
@@ -118,18 +118,14 @@ def portable(name, nb):
                  "modules": modules_hash(), **told}})
 
 
-def _folds(text, folded):
-    """Whether the cells after this text are part of a folded solution."""
-    marks = re.findall(r"^`{3,}\{solution-(start|end)\}", text, re.MULTILINE)
-    return marks[-1] == "start" if marks else folded
-
-
 def _code(cell, folded):
     """A code cell with its outputs and the metadata that other programs understand."""
     tags = list(cell.metadata.get("tags", []))
     metadata = {"tags": tags} if tags else {}
     if folded or "hide-input" in tags:
-        metadata["jupyter"] = {"source_hidden": True}
+        metadata |= {"cellView": "form", "jupyter": {"source_hidden": True}}
+    if folded:
+        metadata["jupyter"]["outputs_hidden"] = True
     new = nbformat.v4.new_code_cell(cell.source, metadata=metadata, outputs=cell.outputs)
     new.execution_count = cell.execution_count
     return new

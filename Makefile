@@ -4,7 +4,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run book publish test formulas figures clean
+.PHONY: help setup run book publish bench test formulas figures clean
 
 help:  ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,9 @@ book: setup  ## Build the site from the published outputs; nothing is executed
 
 publish: setup  ## Write chapters/*.ipynb from the last run, if it is fit for it
 	@$(RUN) tools/publish.py
+
+bench: setup  ## Race against d2l and the machine's limits: RACES="epochs limit" for some
+	@$(RUN) benchmarks/bench.py $(RACES)
 
 test: setup  ## Run all tests
 	@$(RUN) -m pytest -q tests

@@ -1,5 +1,4 @@
 """What the tests share: the book's folders on the path, chapters' definitions, the data."""
-import functools
 import os
 import shutil
 import subprocess
@@ -9,33 +8,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "chapters")]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "chapters"), str(ROOT / "benchmarks")]
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # see chapters/lab.py
 
 
 def pytest_configure(config):
     """Register the mark by which ``tools/formulas.py`` finds an equation's tests."""
     config.addinivalue_line("markers", "formula(*labels): tests these equations' code")
-
-
-def definitions(chapter):
-    """The names that a chapter's ``definition`` cells define, as a dict."""
-    return run_cells(chapter, {}, "definition")
-
-
-def run_cells(chapter, names, *tags):
-    """Execute the chapter's cells that carry one of the tags, in order, in ``names``."""
-    for cell in _code_cells(chapter):
-        if set(tags) & set(cell.metadata.get("tags", [])):
-            exec(compile(cell.source, f"{chapter}.md", "exec"), names)
-    return names
-
-
-@functools.cache
-def _code_cells(chapter):
-    from run import read_chapter
-
-    return [cell for cell in read_chapter(chapter).cells if cell.cell_type == "code"]
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +31,7 @@ def book(tmp_path_factory, stand_in):
     """A clean copy of the book, executed and built, and what the build printed."""
     root = tmp_path_factory.mktemp("book")
     for name in ("_config.yml", "_toc.yml", "index.md", "results.md", "references.md", "references.bib",
-                 "_static", "chapters", "figures", "tools"):
+                 "_static", "benchmarks", "chapters", "figures", "tools"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, root / name)
     env = {**os.environ, "BUDGET": "smoke", "FASHION_MNIST_ROOT": str(stand_in)}

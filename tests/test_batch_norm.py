@@ -1,7 +1,7 @@
 """Chapter 1: the code of every equation, over many shapes, and the layer, against PyTorch."""
 import pytest
 import torch
-from conftest import definitions, run_cells
+from definitions import definitions, run_cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torchvision.models.densenet as theirs
-from conftest import definitions
+from definitions import definitions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn

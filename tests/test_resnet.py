@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from conftest import definitions, run_cells
+from definitions import definitions, run_cells
 from d2l import torch as d2l
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st

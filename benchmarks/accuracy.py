@@ -1,0 +1,113 @@
+"""How soon d2l's printed accuracies are passed, and how high it goes in five minutes."""
+import time
+
+import lab  # before torch: it settles how PyTorch's threads wait
+import torch
+from common import entries, spread
+from definitions import definitions
+from torch import nn
+
+# Test accuracies: d2l-en 1.0.3 after 10 epochs, read off its plots, and the median of the
+# committed runs of d2l-zh 2.0's code.
+PRINTED = {"LeNet + BN": {"d2l-en": 0.876, "d2l-zh, median": 0.826},
+           "ResNet": {"d2l-en": 0.903, "d2l-zh, median": 0.909},
+           "DenseNet": {"d2l-en": 0.893, "d2l-zh, median": 0.855}}
+LIMITS = {"LeNet + BN": 20, "ResNet": 45, "DenseNet": 45}  # seconds, on two cores
+
+
+def seconds_to(history, accuracy):
+    """Seconds of training until the validation accuracy passes; None if it does not."""
+    for epoch, reached in enumerate(history.val_accuracy, start=1):
+        if reached > accuracy:
+            return sum(history.seconds[:epoch])
+    return None
+
+
+def time_to_accuracy(rounds):
+    """The chapters' networks, one seed a round."""
+    data, rows = lab.fashion_mnist(), []
+    for entry in entries():
+        histories = []
+        for seed in range(rounds):
+            torch.manual_seed(seed)
+            histories.append(lab.train(entry.make(), data, **entry.recipe,
+                                       label=f"{entry.name}, seed {seed}"))
+        [key] = [key for key in PRINTED if key.split("-")[0] in entry.name]
+        for source, accuracy in PRINTED[key].items():
+            times = [seconds_to(history, accuracy) for history in histories]
+            passed = [one for one in times if one is not None]
+            row = {"network": entry.name, "accuracy of": source, "validation accuracy": accuracy,
+                   "runs that pass it": f"{len(passed)} of {rounds}",
+                   "training, s": spread(passed) if passed else None}
+            if source == "d2l-en" and lab.budget() != "gpu":
+                row |= {"target, s": LIMITS[key], "reached": len(passed) == rounds and
+                        row["training, s"]["median"] <= LIMITS[key]}
+            rows.append(row)
+    return rows
+
+
+def pooled_resnet():
+    """The compact ResNet with a finer start: stride 1, then pooling."""
+    resnet, width = definitions("resnet"), 32
+    stem = nn.Sequential(nn.Conv2d(1, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(),
+                         nn.MaxPool2d(2))
+    return resnet["assemble"](resnet["Residual"], stem, (width, 2 * width, 4 * width), 1)
+
+
+def both_ways(net, X):
+    """The summed logits of the images and of their mirror images."""
+    return lab.predict(net, X, fast=True) + lab.predict(net, X.flip(-1), fast=True)
+
+
+def share_right(logits, y):
+    """Accuracy of some logits."""
+    return (logits.argmax(1) == y).float().mean().item()
+
+
+def fit(data, num_epochs, label, seed=0, make=None, **changes):
+    """A network trained by the recipe with some changes, and its History."""
+    gpu = lab.budget() == "gpu"
+    make = make or (definitions("resnet")["resnet18_small_images"] if gpu else pooled_resnet)
+    recipe = dict(lr=0.2, weight_decay=5e-4, label_smoothing=0.1, augment=2 if gpu else 0,
+                  fast=True) | changes
+    torch.manual_seed(seed)
+    net = make()
+    return net, lab.train(net, data, num_epochs=num_epochs, label=label, **recipe)
+
+
+def ablation():
+    """The recipe, and the recipe with one ingredient changed, shorter, on validation."""
+    data, rows = lab.fashion_mnist(), []
+    epochs, gpu = lab.pick(smoke=1, cpu=6, gpu=10), lab.budget() == "gpu"
+    changed = {
+        "the whole recipe": {},
+        "no mirrored images": dict(augment=None),
+        "no label smoothing": dict(label_smoothing=0.0),
+        "no weight decay": dict(weight_decay=0.0),
+        "a constant rate of 0.05": dict(schedule="constant", lr=0.05)}
+    if not gpu:
+        changed |= {"a stem of stride 2": dict(make=definitions("resnet")["compact_resnet"]),
+                    "images shifted, too": dict(augment=2)}
+    for name, changes in changed.items():
+        net, history = fit(data, epochs, name, **changes)
+        both = share_right(both_ways(net, data.X_val), data.y_val)
+        first = rows[0]["validation, both ways"] if rows else both
+        rows.append({"recipe": name, "epochs": epochs, "training, s": sum(history.seconds),
+                     "validation accuracy": history.val_accuracy[-1],
+                     "validation, both ways": both, "change": both - first})
+    return rows
+
+
+def best():
+    """The whole recipe at full length; the test set is asked once."""
+    data, start = lab.fashion_mnist(), time.perf_counter()
+    epochs = lab.pick(smoke=1, cpu=12, gpu=25)
+    net, history = fit(data, epochs, "best")
+    took = time.perf_counter() - start
+    validation = share_right(both_ways(net, data.X_val), data.y_val)
+    test = share_right(both_ways(net, data.X_test), data.y_test)
+    goal, limit = lab.pick(smoke=(0.0, 1e9), cpu=(0.935, 300), gpu=(0.95, 60))
+    return [{"epochs": epochs, "training and validation, s": took,
+             "validation accuracy": history.val_accuracy[-1],
+             "validation, both ways": validation, "test, both ways": test,
+             "target": f"{goal} within {limit:g} s", "reached": test >= goal and took <= limit}]

@@ -1,0 +1,91 @@
+"""What the races share: the chapters' networks and recipes, taking turns, medians."""
+import dataclasses
+import statistics
+import time
+
+import lab  # before torch: it settles how PyTorch's threads wait
+import torch
+from definitions import definitions
+from torch.nn import functional as F
+
+
+@dataclasses.dataclass
+class Entry:
+    """A chapter's network as that chapter trains it on this device."""
+    name: str
+    make: object  # a function without arguments
+    recipe: dict  # what it hands to lab.train
+
+
+def entries():
+    """The networks of the three chapters, with the chapters' recipes."""
+    bn, resnet, densenet = map(definitions, ("batch_norm", "resnet", "densenet"))
+    on_gpu = lab.budget() == "gpu"
+    decay = dict(fast=True, weight_decay=5e-4)
+    varied = dict(augment=2) if on_gpu else {}
+    return [
+        Entry("LeNet + BN", lambda: bn["lenet"](bn["BatchNorm"]),
+              dict(num_epochs=lab.pick(smoke=1, cpu=3, gpu=10), lr=0.5)),
+        Entry("ResNet-18" if on_gpu else "compact ResNet",
+              resnet["resnet18_small_images" if on_gpu else "compact_resnet"],
+              dict(num_epochs=lab.pick(smoke=1, cpu=3, gpu=20), lr=0.2, **decay, **varied,
+                   label_smoothing=0.1 if on_gpu else 0.0)),
+        Entry("DenseNet", densenet["compact_densenet"],
+              dict(num_epochs=lab.pick(smoke=1, cpu=2, gpu=30), lr=0.3, **decay, **varied,
+                   batch_size=256 if on_gpu else 128))]
+
+
+def part(data, num_train, num_val=500):
+    """The first images of the training and the validation split."""
+    return dataclasses.replace(
+        data, X_train=data.X_train[:num_train], y_train=data.y_train[:num_train],
+        X_val=data.X_val[:num_val], y_val=data.y_val[:num_val])
+
+
+def in_turns(contestants, rounds):
+    """What each contestant returns in each round; every other round goes backwards.
+
+    contestants: a dict of functions of the round's number.
+    """
+    results = {name: [] for name in contestants}
+    for number in range(rounds):
+        names = list(contestants)
+        for name in names if number % 2 == 0 else reversed(names):
+            results[name].append(contestants[name](number))
+    return results
+
+
+def spread(values):
+    """Median, lowest and highest of some numbers."""
+    return {"median": statistics.median(values), "low": min(values), "high": max(values)}
+
+
+def synchronize():
+    """Wait until the device has finished."""
+    if lab.device().type != "cpu":
+        getattr(torch, lab.device().type).synchronize()
+
+
+def seconds(function, repeats=1):
+    """Seconds of one call of ``function``, the mean over ``repeats``."""
+    synchronize()
+    start = time.perf_counter()
+    for _ in range(repeats):
+        function()
+    synchronize()
+    return (time.perf_counter() - start) / repeats
+
+
+def forward_backward(net, X, y, fast):
+    """A function that does the bare work of a step: forward, loss, backward."""
+    layout = torch.channels_last if fast else torch.contiguous_format
+    net.to(X.device, memory_format=layout).train()
+    X = X.contiguous(memory_format=layout)
+
+    def step():
+        net.zero_grad()
+        with torch.autocast(X.device.type, torch.bfloat16, enabled=fast):
+            loss = F.cross_entropy(net(X), y)
+        loss.backward()
+
+    return step

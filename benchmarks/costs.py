@@ -1,0 +1,107 @@
+"""What things cost: the scratch layer, memory, the build."""
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+import lab  # before torch: it settles how PyTorch's threads wait
+import torch
+from common import entries, in_turns, part, seconds, spread
+from definitions import definitions
+from outputs import ROOT
+from run import chapter_names
+from torch import nn
+
+
+def scratch(rounds):
+    """Chapter 1's BatchNorm against nn.BatchNorm2d, plain and compiled."""
+    make, width, device = definitions("batch_norm")["BatchNorm"], 64, lab.device()
+    X = torch.randn(lab.pick(smoke=8, cpu=256, gpu=1024), width, 14, 14, device=device)
+    layers = {"nn.BatchNorm2d": nn.BatchNorm2d(width), "BatchNorm of chapter 1": make(width, 4)}
+    if shutil.which("c++") or shutil.which("cl"):  # torch.compile builds C++ on a CPU
+        layers["the same, torch.compile"] = torch.compile(make(width, 4))
+    else:
+        print("No C++ compiler: torch.compile is left out.")
+    repeats, g = lab.pick(smoke=1, cpu=10, gpu=50), torch.randn_like(X)
+    X.requires_grad_()
+    passes = {}
+    for name, layer in layers.items():
+        layer.to(device)
+        passes[name] = lambda layer=layer: layer(X).backward(g)
+        passes[name]()  # warm up and compile
+    times = in_turns({name: lambda _, one=one: 1e3 * seconds(one, repeats)
+                      for name, one in passes.items()}, rounds)
+    first = spread(times["nn.BatchNorm2d"])["median"]
+    return [{"layer": name, "forward and backward, ms": spread(values),
+             "times nn.BatchNorm2d": spread(values)["median"] / first}
+            for name, values in times.items()]
+
+
+def peak_mib():
+    """The most memory that this process has held: of the GPU where there is one, else RAM."""
+    if lab.device().type == "cuda":
+        return torch.cuda.max_memory_allocated() / 2 ** 20
+    import resource  # not on Windows
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** 10
+
+
+def train_some_steps(index):
+    """Train a chapter's network for 40 steps; memory before and at the peak, in MiB."""
+    entry, data = entries()[index], lab.fashion_mnist()
+    before = peak_mib()
+    some = part(data, 40 * entry.recipe.get("batch_size", 256), num_val=1000)
+    lab.train(entry.make(), some, **entry.recipe | {"num_epochs": 1}, label=entry.name)
+    return {"network": entry.name, "with the data, MiB": round(before),
+            "peak in training, MiB": round(peak_mib())}
+
+
+def memory():
+    """Peak memory of each chapter's training, each in a process of its own."""
+    rows = []
+    for index in range(len(entries())):
+        code = f"import bench, costs; costs.tell(costs.train_some_steps({index}))"
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "benchmarks",
+                              stdout=subprocess.PIPE, text=True, check=True)
+        rows.append(json.loads(done.stdout.splitlines()[-1]))
+    return rows
+
+
+def tell(row):
+    """Print a row for the process that waits for it."""
+    print(json.dumps(row))
+
+
+def measured(*command):
+    """Seconds of a command of the book and the peak RAM of its largest process, in MiB."""
+    import psutil
+
+    start, peak = time.monotonic(), 0
+    process = psutil.Popen([sys.executable, *command], cwd=ROOT)
+    while process.poll() is None:
+        for one in [process, *process.children(recursive=True)]:
+            try:
+                peak = max(peak, one.memory_info().rss)
+            except psutil.NoSuchProcess:  # it has just ended
+                pass
+        time.sleep(0.2)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(map(str, command))} failed: its messages are above")
+    return time.monotonic() - start, peak / 2 ** 20
+
+
+def build():
+    """Executing each chapter, and building the site, cold and again."""
+    rows = []
+
+    def row(what, *command):
+        took, peak = measured(*command)
+        rows.append({"what": what, "s": took, "peak of a process, MiB": round(peak)})
+
+    for name in chapter_names():
+        row(f"run chapters/{name}.md", "tools/run.py", name, "--force")
+    shutil.rmtree(ROOT / "_build" / "html", ignore_errors=True)
+    row("make book, cold", "tools/book.py")
+    row("make book, unchanged", "tools/book.py")
+    return rows

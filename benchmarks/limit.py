@@ -1,0 +1,73 @@
+"""How far a training step is from what the machine can do, and where its time goes."""
+import lab  # before torch: it settles how PyTorch's threads wait
+import torch
+from common import entries, forward_backward, in_turns, part, seconds, spread
+from torch.nn import functional as F
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def step_flops(net, X, y):
+    """Floating-point operations of one forward and backward pass, elementwise ones left out."""
+    with FlopCounterMode(display=False) as counter:
+        F.cross_entropy(net(X), y).backward()
+    return counter.get_total_flops()
+
+
+def matmul_flops(dtype):
+    """FLOP/s of a large matrix product: what the machine reaches at best."""
+    n = lab.pick(smoke=256, cpu=2048, gpu=8192)
+    A, B = (torch.randn(n, n, device=lab.device(), dtype=dtype) for _ in range(2))
+    A @ B  # warm up
+    return 2 * n ** 3 / min(seconds(lambda: A @ B) for _ in range(5))
+
+
+def steps(rounds):
+    """Each chapter's step against the bare forward and backward pass on a batch in place."""
+    data, count, rows = lab.fashion_mnist(), lab.pick(smoke=2, cpu=10, gpu=100), []
+    for entry in entries():
+        batch_size = entry.recipe.get("batch_size", 256)
+        fast = entry.recipe.get("fast", False) and lab.has_bf16()
+        X, y, net = data.X_train[:batch_size], data.y_train[:batch_size], entry.make()
+        net.to(X.device)
+        flops, bare = step_flops(net, X, y), forward_backward(net, X, y, fast)
+        recipe = entry.recipe | {"num_epochs": 1, "batch_size": batch_size}
+        some = part(data, count * batch_size, num_val=1)
+        trained = min(count, len(some.y_train) // batch_size)
+
+        def ours(_round, net=net, some=some, recipe=recipe, trained=trained):
+            return lab.train(net, some, **recipe, label="ours").seconds[0] / trained
+
+        ours(0), bare()  # warm up
+        times = in_turns({"ours": ours, "bare": lambda _, bare=bare: seconds(bare, count)}, rounds)
+        ratio = spread([a / b for a, b in zip(times["ours"], times["bare"])])
+        reached = flops / spread(times["ours"])["median"]
+        best = matmul_flops(torch.bfloat16 if fast else torch.float32)
+        rows.append({"network": entry.name, "precision": "bfloat16" if fast else "float32",
+                     "our step, ms": spread([1e3 * t for t in times["ours"]]),
+                     "bare step, ms": spread([1e3 * t for t in times["bare"]]),
+                     "ratio": ratio, "target": 1.1, "reached": ratio["median"] <= 1.1,
+                     "GFLOP/s": reached / 1e9, "matrix product, GFLOP/s": best / 1e9,
+                     "share": f"{reached / best:.0%}"})
+    return rows
+
+
+def operations():
+    """The operations that take the most time in each chapter's training."""
+    data, rows = lab.fashion_mnist(), []
+    on_gpu = lab.device().type == "cuda"
+    activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * on_gpu
+    for entry in entries():
+        recipe = entry.recipe | {"num_epochs": 1}
+        some, net = part(data, 10 * recipe.get("batch_size", 256)), entry.make()
+        lab.train(net, some, **recipe, label="warm-up")
+        with profile(activities=activities) as profiler:
+            lab.train(net, some, **recipe, label=f"{entry.name}, profiled")
+        times = {event.key: event.self_device_time_total if on_gpu else event.self_cpu_time_total
+                 for event in profiler.key_averages()}
+        total, top = sum(times.values()), sorted(times, key=times.get, reverse=True)[:6]
+        shares = {name.removeprefix("aten::"): times[name] / total for name in top}
+        shares["all others"] = 1 - sum(shares.values())
+        rows += [{"network": entry.name, "operation": name, "share of the time": f"{share:.0%}"}
+                 for name, share in shares.items()]
+    return rows

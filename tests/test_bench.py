@@ -1,0 +1,90 @@
+"""The races run, keep what is finished, and the book's tables are what they measured."""
+import json
+
+import accuracy
+import bench
+import costs
+import epochs
+import lab
+import pytest
+import races
+import torch
+from conftest import ROOT
+
+
+@pytest.fixture
+def smoke(monkeypatch, stand_in):
+    """The smallest budget on the stand-in."""
+    monkeypatch.setenv("BUDGET", "smoke")
+    monkeypatch.setenv("FASHION_MNIST_ROOT", str(stand_in))
+
+
+@pytest.mark.parametrize("name", sorted(set(bench.RACES) - {"build", "memory", "epochs"}))
+def test_races_run_and_are_kept(smoke, tmp_path, name):
+    assert bench.main([name, "--rounds", "2", "--results", str(tmp_path)]) == 0
+    [path] = tmp_path.glob("*.json")
+    rows = json.loads(path.read_text())[name]["rows"]
+    assert rows and races.race(name, tmp_path).count("\n") >= len(rows)
+
+
+def test_d2l_race_trains_both_on_the_same_images(smoke):
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
+    with epochs.d2l_folder():
+        row = epochs.duel("linear", lambda: net, lr=0.1, resize=None, num_epochs=2, num_train=1280,
+                          num_test=500, fast=False, rounds=1, target=0)
+    assert row["times faster"]["median"] > 0 and row["reached"] is True
+    theirs, ours = (row[f"{who}, test accuracy"]["median"] for who in ("d2l", "ours"))
+    assert abs(theirs - ours) < 0.1 and ours > 0.2
+
+
+def test_memory_is_measured_in_a_process_of_its_own(smoke):
+    before, peak = list(costs.train_some_steps(0).values())[1:]
+    assert 0 < before <= peak
+
+
+def test_seconds_to_an_accuracy():
+    history = lab.History("x", seconds=[2.0, 3.0, 4.0], val_accuracy=[0.5, 0.8, 0.9])
+    assert accuracy.seconds_to(history, 0.7) == 5.0
+    assert accuracy.seconds_to(history, 0.9) is None
+
+
+def test_a_later_race_leaves_the_earlier_ones(tmp_path):
+    path = tmp_path / "cpu.json"
+    bench.keep(path, "a", {"rows": [1]})
+    bench.keep(path, "b", {"rows": [2]})
+    bench.keep(path, "a", {"rows": [3]})
+    assert json.loads(path.read_text()) == {"a": {"rows": [3]}, "b": {"rows": [2]}}
+
+
+def test_smoke_results_stay_out_of_the_book(smoke, capsys):
+    with pytest.raises(SystemExit):
+        bench.main(["scratch"])
+    assert "name another folder with --results" in capsys.readouterr().err
+
+
+def test_unknown_race_is_named(capsys):
+    with pytest.raises(SystemExit):
+        bench.main(["sprint"])
+    assert "no race sprint; there are epochs" in capsys.readouterr().err
+
+
+def test_tables():
+    rows = [{"a": {"median": 1.234, "low": 1.0, "high": 250.4}, "ok": True},
+            {"a": 0.93456, "b": None}]
+    assert races.table(rows).splitlines()[2:] == [
+        "| 1.23 (1 to 250) | ✓ | – |", "| 0.9346 | – | – |"]
+
+
+def test_missing_results_are_named(tmp_path):
+    with pytest.raises(races.ExtensionError, match="no results of the race limit"):
+        races.race("limit", tmp_path)
+
+
+def test_published_results_are_of_real_runs():
+    files = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+    assert files
+    for path in files:
+        results = json.loads(path.read_text())
+        assert set(results) == set(bench.RACES), path
+        for name, result in results.items():
+            assert result["rows"] and result["device"] and result["torch"], (path, name)

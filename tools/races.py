@@ -1,0 +1,74 @@
+"""A Sphinx extension: the directive ``{race} NAME``, the tables of one race of ``make bench``.
+
+There is a table for each device that has results in ``benchmarks/results``.
+"""
+import json
+
+from sphinx.errors import ExtensionError
+from sphinx.util.docutils import SphinxDirective
+
+from outputs import ROOT
+
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def number(value):
+    """A number with three digits that count, an accuracy with four."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    if abs(value) < 1:
+        return f"{value:.4f}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def cell(value):
+    """A value of the table in words."""
+    if isinstance(value, bool):
+        return "✓" if value else "✗"
+    if isinstance(value, dict):
+        middle, low, high = (number(value[key]) for key in ("median", "low", "high"))
+        return middle if low == high else f"{middle} ({low} to {high})"
+    return number(value) if isinstance(value, (int, float)) else value or "–"
+
+
+def table(rows):
+    """Rows as a Markdown table; a row may lack columns."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    lines = ["| " + " | ".join(columns) + " |", "| --- " * len(columns) + "|"]
+    lines += ["| " + " | ".join(cell(row.get(column)) for column in columns) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def told(result):
+    """Where and when a race was run, in words."""
+    rounds = "one run" if result["rounds"] == 1 else f"{result['rounds']} rounds"
+    return (f"{result['device']}; Python {result['python']}, torch {result['torch']}, torchvision "
+            f"{result['torchvision']}; {result['date']}; {rounds}, median (lowest to highest); "
+            f"{result['seconds']} s")
+
+
+def race(name, folder=RESULTS):
+    """The tables of a race, a device each, as Markdown."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    parts = [f"{table(results[name]['rows'])}\n\n*{told(results[name])}.*"
+             for results in found if name in results]
+    if not parts:
+        raise ExtensionError(f"{folder} has no results of the race {name}: `make bench` makes them")
+    return "\n\n".join(parts)
+
+
+class Race(SphinxDirective):
+    """The tables of the race that the argument names."""
+    required_arguments = 1
+
+    def run(self):
+        """Parse the tables as Markdown of the page."""
+        for path in RESULTS.glob("*.json"):
+            self.env.note_dependency(str(path))
+        return self.parse_text_to_nodes(race(self.arguments[0]))
+
+
+def setup(app):
+    """Make the directive known."""
+    app.add_directive("race", Race)
+    return {"parallel_read_safe": True}

@@ -42,7 +42,7 @@ def keep(path, name, result):
     results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     results[name] = result
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def main(argv=None):

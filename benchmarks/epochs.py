@@ -4,6 +4,7 @@ import io
 import shutil
 import tempfile
 import time
+import warnings
 from pathlib import Path
 from unittest import mock
 
@@ -45,6 +46,9 @@ def d2l_folder():
 
 def d2l_loaders(batch_size, resize, num_train, num_test):
     """d2l's own loaders, over the first images only."""
+    # d2l wants four workers on any machine, and PyTorch warns of that on a small one.
+    warnings.filterwarnings("ignore", "This DataLoader will create")
+
     def first(loader, count, shuffle):
         return DataLoader(Subset(loader.dataset, range(count)), batch_size, shuffle=shuffle,
                           num_workers=d2l.get_dataloader_workers())

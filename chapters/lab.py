@@ -74,9 +74,9 @@ def pick(*, smoke, cpu, gpu):
 
 
 def setup():
-    """Plots as SVG (site) and PDF (print), exact float32; says where the chapter runs."""
+    """Plots as SVG (site), PDF (print), PNG (notebooks); exact float32; names the device."""
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")  # equal pictures, equal bytes
-    set_matplotlib_formats("svg", "pdf")
+    set_matplotlib_formats("svg", "pdf", "png")  # JupyterLab shows new readers the PNG only
     torch.backends.cudnn.allow_tf32 = False  # the checks need float32 to be float32
     plt.rcParams.update({
         "axes.grid": True, "axes.prop_cycle": plt.cycler(color=COLORS),
@@ -210,9 +210,9 @@ def train(net, data, *, num_epochs, lr, batch_size=256, schedule="onecycle", mom
     if history.val_loss:
         history.images_per_second = per_epoch * batch_size / statistics.median(history.seconds)
     progress(history.stopped or f"epochs {num_epochs}, {sum(history.seconds):.1f} s, "
-             f"{history.images_per_second:,.0f} images/s; loss {history.train_loss[-1]:.3f}, "
-             f"accuracy {history.train_accuracy[-1]:.3f}; validation "
-             f"{history.val_loss[-1]:.3f}, {history.val_accuracy[-1]:.3f}", last=True)
+             f"{history.images_per_second:,.0f} images/s\n  loss {history.train_loss[-1]:.3f}, "
+             f"accuracy {history.train_accuracy[-1]:.3f}; validation: loss "
+             f"{history.val_loss[-1]:.3f}, accuracy {history.val_accuracy[-1]:.3f}", last=True)
     return history
 
 

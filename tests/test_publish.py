@@ -45,6 +45,7 @@ def test_no_raw_myst_is_left(name):
     assert joined.count("**Exercise ") == text.count("{exercise}") >= 6
     for cell in made.cells:
         assert cell.source.count("<details>") == cell.source.count("</details>")
+        assert not re.search(r"</details>\s*\S", cell.source)
     assert joined.count("Solution of Exercise ") == text.count("{solution-start}") >= 6
 
 
@@ -111,6 +112,9 @@ def test_published_notebook_is_not_stale(name):
         f"chapters/{name}.md has changed since it was published: make run, make publish")
     for cell, with_outputs in zip(codes, known):
         cell.outputs, cell.execution_count = with_outputs.outputs, with_outputs.execution_count
+        for output in with_outputs.outputs:  # JupyterLab shows SVG only in a trusted notebook
+            if "image/svg+xml" in output.get("data", {}):
+                assert "image/png" in output["data"]
     assert publish.objections(nb) == []
     fresh, stale = json.loads(publish.text_of(publish.portable(name, nb))), json.loads(path.read_text())
     for one in (fresh, stale):  # pictures depend on matplotlib's version

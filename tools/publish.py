@@ -96,11 +96,7 @@ def portable(name, nb):
     for cell in nb.cells:
         if cell.cell_type == "markdown":
             text, folded = fold(chapter.markdown(cell.source), folded)
-            if text:
-                new = nbformat.v4.new_markdown_cell(text)
-                if attachments(cell.source):
-                    new["attachments"] = attachments(cell.source)
-                cells.append(new)
+            cells += _texts(text, attachments(cell.source))
             continue
         cells.append(_code(cell, folded))
         if chapter.caption(cell):
@@ -116,6 +112,16 @@ def portable(name, nb):
         "language_info": {"name": "python"},
         "book": {"generated": f"by tools/publish.py from chapters/{name}.md, do not edit",
                  "modules": modules_hash(), **told}})
+
+
+def _texts(text, drawings):
+    """Markdown cells of a text, which ends a cell where a solution ends."""
+    for part in filter(None, re.split(r"(?<=</details>)\s+", text)):
+        cell = nbformat.v4.new_markdown_cell(part)
+        shown = {name: one for name, one in drawings.items() if f"attachment:{name}" in part}
+        if shown:
+            cell["attachments"] = shown
+        yield cell
 
 
 def _code(cell, folded):

@@ -119,8 +119,25 @@ class Cells(LatexTransform):
                     if part.get("nb_element") == "cell_code_source":
                         cell.remove(part)
             if cell.get("nb_element") == "cell_code_output":
+                join_texts(cell)
                 cell.insert(0, raw(r"\begin{celloutput}"))
                 cell.append(raw(r"\end{celloutput}"))
+
+
+def join_texts(cell):
+    """Make one text of those that a cell printed one after the other."""
+    texts = []
+    for part in list(cell):
+        if not isinstance(part, nodes.literal_block):
+            texts = []
+            continue
+        if texts:
+            both = texts[-1].astext().rstrip("\n") + "\n" + part.astext()
+            joined = nodes.literal_block(both, both, **part.attributes)
+            cell.remove(texts.pop())
+            cell.replace(part, joined)
+            part = joined
+        texts.append(part)
 
 
 class Solutions(LatexTransform):
@@ -233,10 +250,13 @@ def prepare(app):
     (folder / "cover.pdf").write_bytes(drawing(COVER, "pdf"))
     config = app.config
     config.latex_additional_files += [str(path) for path in sorted(FONTS.glob("DejaVuSans*.ttf"))]
-    facts = {"booksubtitle": SUBTITLE, "bookpicture": "cover.pdf", "bookversion": version(),
-             "bookaddress": config.html_baseurl}
+    facts = {"booksubtitle": tex(SUBTITLE), "bookversion": tex(version()),
+             "bookpicture": "cover.pdf", "bookaddress": config.html_baseurl}
     app.builder.context["preamble"] += "".join(
-        f"\\newcommand{{\\{name}}}{{{tex(text)}}}\n" for name, text in facts.items())
+        f"\\newcommand{{\\{name}}}{{{text}}}\n" for name, text in facts.items())
+    app.builder.context["preamble"] += (
+        rf"\hypersetup{{pdftitle={{{tex(config.html_title)}}}, pdfsubject={{\booksubtitle}}, "
+        rf"pdflang={{{config.language}}}}}")
 
 
 def setup(app):

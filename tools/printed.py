@@ -6,6 +6,7 @@ index of formulas. The look is in ``tools/bookprint.sty``.
 """
 import subprocess
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib as mpl
@@ -126,18 +127,11 @@ class Cells(LatexTransform):
 
 def join_texts(cell):
     """Make one text of those that a cell printed one after the other."""
-    texts = []
-    for part in list(cell):
-        if not isinstance(part, nodes.literal_block):
-            texts = []
-            continue
-        if texts:
-            both = texts[-1].astext().rstrip("\n") + "\n" + part.astext()
-            joined = nodes.literal_block(both, both, **part.attributes)
-            cell.remove(texts.pop())
-            cell.replace(part, joined)
-            part = joined
-        texts.append(part)
+    for first, second in pairwise(list(cell)):
+        if isinstance(first, nodes.literal_block) and isinstance(second, nodes.literal_block):
+            second.rawsource = first.astext().rstrip("\n") + "\n" + second.astext()
+            second.children = [nodes.Text(second.rawsource)]
+            cell.remove(first)
 
 
 class Solutions(LatexTransform):
@@ -170,7 +164,7 @@ class Structure(LatexTransform):
     def run(self):
         """Arrange the chapters."""
         root = self.document.next_node(nodes.section)
-        chapters = [page for page in pages(root)]
+        chapters = pages(root)
         for page in chapters:
             wrapper = page.parent
             wrapper.remove(page)

@@ -135,15 +135,21 @@ def attachments(text):
     return {f"{name}.png": {"image/png": _png(name)} for name in names}
 
 
-def _png(name):
-    """A drawing of ``figures/`` as PNG, in base64."""
+def drawing(name, format, **options):
+    """A drawing of ``figures/`` as bytes in a format of matplotlib's."""
     if str(ROOT / "figures") not in sys.path:
         sys.path.insert(0, str(ROOT / "figures"))
     draw, data = importlib.import_module("draw"), io.BytesIO()
     with mpl.rc_context(draw.STYLE):
         figure = importlib.import_module(name).draw().figure
-        figure.savefig(data, format="png", dpi=130, facecolor="white", metadata={"Software": None})
-    return base64.b64encode(data.getvalue()).decode()
+        figure.savefig(data, format=format, **options)
+    return data.getvalue()
+
+
+def _png(name):
+    """A drawing as PNG, in base64."""
+    data = drawing(name, "png", dpi=130, facecolor="white", metadata={"Software": None})
+    return base64.b64encode(data).decode()
 
 
 def config():

@@ -4,7 +4,6 @@ There is a table for each device that has results in ``benchmarks/results``.
 """
 import json
 
-from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 from outputs import ROOT
@@ -34,9 +33,18 @@ def cell(value):
 def table(rows):
     """Rows as a Markdown table; a row may lack columns."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    lines = ["| " + " | ".join(columns) + " |", "| --- " * len(columns) + "|"]
-    lines += ["| " + " | ".join(cell(row.get(column)) for column in columns) + " |" for row in rows]
-    return "\n".join(lines)
+    lines = [columns, ["---"] * len(columns),
+             *([cell(row.get(column)) for column in columns] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def widths(lines, total=16.0, gap=0.3):
+    """The columns' widths for print, by their longest cell; in cm, for ``tabularcolumns``."""
+    columns = zip(*([cell.strip() for cell in line.strip("|").split("|")] for line in lines))
+    longest = [min(max(map(len, column)), 22) + 2 for column in columns]
+    share = (total - gap * len(longest)) / sum(longest)
+    spec = "".join(f"R{{{share * length:.2f}cm}}" for length in longest)
+    return f"```{{tabularcolumns}} {spec}\n```\n\n"
 
 
 def told(result):
@@ -50,11 +58,11 @@ def told(result):
 def race(name, folder=RESULTS):
     """The tables of a race, a device each, as Markdown."""
     found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
-    parts = [f"{table(results[name]['rows'])}\n\n*{told(results[name])}.*"
-             for results in found if name in results]
-    if not parts:
-        raise ExtensionError(f"{folder} has no results of the race {name}: `make bench` makes them")
-    return "\n\n".join(parts)
+    parts = []
+    for result in (results[name] for results in found if name in results):
+        text = table(result["rows"])
+        parts.append(f"{widths(text.splitlines())}{text}\n\n*{told(result)}.*")
+    return "\n\n".join(parts) or "*Not measured yet: `make bench` does it.*"
 
 
 class Race(SphinxDirective):

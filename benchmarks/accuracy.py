@@ -78,7 +78,7 @@ def fit(data, num_epochs, label, seed=0, make=None, **changes):
 def ablation():
     """The recipe, and the recipe with one ingredient changed, shorter, on validation."""
     data, rows = lab.fashion_mnist(), []
-    epochs, gpu = lab.pick(smoke=1, cpu=6, gpu=10), lab.budget() == "gpu"
+    epochs, gpu = lab.pick(smoke=1, cpu=4, gpu=10), lab.budget() == "gpu"
     changed = {
         "the whole recipe": {},
         "no mirrored images": dict(augment=None),

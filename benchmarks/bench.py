@@ -27,14 +27,14 @@ RACES = {"epochs": ("epochs", "race", True), "to_accuracy": ("accuracy", "time_t
 
 
 def run_race(name, rounds):
-    """A race's rows, and when, where and how long it was run."""
+    """A race's tables (lists of rows), and when, where and how long it was run."""
     module, function, takes_rounds = RACES[name]
     start = time.monotonic()
-    rows = getattr(__import__(module), function)(*[rounds] * takes_rounds)
+    tables = getattr(__import__(module), function)(*[rounds] * takes_rounds)
     return {"device": lab.device_name(), "python": platform.python_version(),
             "torch": torch.__version__, "torchvision": torchvision.__version__,
             "date": time.strftime("%Y-%m-%d"), "rounds": rounds if takes_rounds else 1,
-            "seconds": round(time.monotonic() - start), "rows": rows}
+            "seconds": round(time.monotonic() - start), "tables": tables if isinstance(tables, tuple) else [tables]}
 
 
 def keep(path, name, result):

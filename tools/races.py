@@ -60,8 +60,9 @@ def race(name, folder=RESULTS):
     found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
     parts = []
     for result in (results[name] for results in found if name in results):
-        text = table(result["rows"])
-        parts.append(f"{widths(text.splitlines())}{text}\n\n*{told(result)}.*")
+        for text in map(table, result["tables"]):
+            parts.append(widths(text.splitlines()) + text)
+        parts.append(f"*{told(result)}.*")
     return "\n\n".join(parts) or "*Not measured yet: `make bench` does it.*"
 
 

@@ -23,7 +23,7 @@ RACES = {"epochs": ("epochs", "race", True), "to_accuracy": ("accuracy", "time_t
          "limit": ("limit", "steps", True), "profile": ("limit", "operations", False),
          "best": ("accuracy", "best", False), "ablation": ("accuracy", "ablation", False),
          "scratch": ("costs", "scratch", True), "memory": ("costs", "memory", False),
-         "build": ("costs", "build", False)}
+         "run": ("costs", "run", False), "build": ("costs", "build", False)}
 
 
 def run_race(name, rounds):

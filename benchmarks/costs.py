@@ -91,17 +91,25 @@ def measured(*command):
     return time.monotonic() - start, peak / 2 ** 20
 
 
+def timed(what, *command):
+    """A row: a command's seconds and memory."""
+    took, peak = measured(*command)
+    return {"what": what, "s": took, "peak of a process, MiB": round(peak)}
+
+
+def run():
+    """Executing each chapter."""
+    return [timed(f"chapters/{name}.md", "tools/run.py", name, "--force")
+            for name in chapter_names()]
+
+
 def build():
-    """Executing each chapter, and building the site, cold and again."""
-    rows = []
-
-    def row(what, *command):
-        took, peak = measured(*command)
-        rows.append({"what": what, "s": took, "peak of a process, MiB": round(peak)})
-
-    for name in chapter_names():
-        row(f"run chapters/{name}.md", "tools/run.py", name, "--force")
+    """Building the site, cold and again, and the PDF where there is TeX."""
     shutil.rmtree(ROOT / "_build" / "html", ignore_errors=True)
-    row("make book, cold", "tools/book.py")
-    row("make book, unchanged", "tools/book.py")
+    rows = [timed("make book, cold", "tools/book.py"),
+            timed("make book, unchanged", "tools/book.py")]
+    if shutil.which("latexmk"):
+        rows.append(timed("make pdf", "tools/pdf.py"))
+    else:
+        print("No TeX: make pdf is left out.")
     return rows

@@ -38,20 +38,25 @@ def table(rows):
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def widths(lines, total=16.0, gap=0.3):
-    """The columns' widths for print, by their longest cell; in cm, for ``tabularcolumns``."""
-    columns = zip(*([cell.strip() for cell in line.strip("|").split("|")] for line in lines))
-    longest = [min(max(map(len, column)), 22) + 2 for column in columns]
-    share = (total - gap * len(longest)) / sum(longest)
-    spec = "".join(f"R{{{share * length:.2f}cm}}" for length in longest)
+def widths(lines, total=15.9, gap=0.28, letter=0.175):
+    """The columns' widths for print in cm, as ``tabularcolumns``: room for the longest word,
+    and what is left by the longest cell."""
+    columns = [[cell.strip() for cell in column]
+               for column in zip(*(line.strip("|").split("|") for line in lines))]
+    words = [letter * max(len(word) for cell in column for word in cell.split())
+             for column in columns]
+    longest = [min(max(map(len, column)), 24) for column in columns]
+    left = (total - gap * len(columns) - sum(words)) / sum(longest)
+    spec = "".join(f"R{{{word + left * length:.2f}cm}}" for word, length in zip(words, longest))
     return f"```{{tabularcolumns}} {spec}\n```\n\n"
 
 
 def told(result):
     """Where and when a race was run, in words."""
-    rounds = "one run" if result["rounds"] == 1 else f"{result['rounds']} rounds"
+    rounds = ("one run" if result["rounds"] == 1 else
+              f"{result['rounds']} rounds, median (lowest to highest)")
     return (f"{result['device']}; Python {result['python']}, torch {result['torch']}, torchvision "
-            f"{result['torchvision']}; {result['date']}; {rounds}, median (lowest to highest); "
+            f"{result['torchvision']}; {result['date']}; {rounds}; "
             f"{result['seconds']} s")
 
 

@@ -2,12 +2,19 @@
 import functools
 import gzip
 import mimetypes
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.error import URLError
 from urllib.parse import unquote, urlsplit
+from urllib.request import urlopen
 from xml.etree import ElementTree
 
 import nbformat
@@ -118,7 +125,7 @@ def visit(browser, url, **options):
 
 
 def equations_of(text):
-    """How many formulas a page's MyST source holds, those inside directives included."""
+    """How many formulas a piece of MyST holds, those inside directives included."""
     parser = MarkdownIt().enable("table").use(dollarmath_plugin)
     tokens = parser.use(colon_fence_plugin).use(front_matter_plugin).parse(text)
     every = [one for token in tokens for one in [token, *(token.children or [])]]
@@ -127,6 +134,14 @@ def equations_of(text):
               and not token.info.startswith("{code-cell}")]
     return (sum(token.type.startswith("math_") for token in every)
             + sum(map(equations_of, inside)))
+
+
+def source_equations(name):
+    """How many formulas a page's source holds, in text and in the captions of plots."""
+    captions = [cell.metadata.get("mystnb", {}).get("figure", {}).get("caption", "")
+                for cell in run.read_chapter(Path(name).name).cells] if name in CHAPTERS else []
+    text = (ROOT / f"{name}.md").read_text(encoding="utf-8")
+    return sum(map(equations_of, [text, *captions]))
 
 
 @pytest.fixture(scope="module", params=ALL_PAGES)
@@ -145,8 +160,7 @@ def test_from_files_nothing_is_external_or_fails(opened):
 def test_every_equation_is_typeset_and_has_a_link(opened):
     page = opened.page
     if opened.name in PAGES:
-        text = (ROOT / f"{opened.name}.md").read_text(encoding="utf-8")
-        assert page.locator("article mjx-container").count() == equations_of(text)
+        assert page.locator("article mjx-container").count() == source_equations(opened.name)
     assert opened.name not in CHAPTERS or page.locator("article mjx-container").count() > 50
     assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
     assert page.locator("div.math:not(:has(.eqno > a.headerlink))").count() == 0
@@ -308,3 +322,38 @@ def test_sitemap_lists_the_pages(site, base):
     places = [one.text for one in ElementTree.parse(site / "sitemap.xml").iter()
               if one.tag.endswith("loc")]
     assert sorted(places) == sorted(f"{base.geturl()}{name}.html" for name in PAGES)
+
+
+def test_live_preview_shows_a_change_and_executes_nothing(book, stand_in):
+    env = {**os.environ, "BUDGET": "smoke", "FASHION_MNIST_ROOT": str(stand_in)}
+    outputs = [*(book / "_build" / "outputs").rglob("base.ipynb")]
+    before, text = [path.stat().st_mtime_ns for path in outputs], (book / "index.md").read_text()
+    server = subprocess.Popen([sys.executable, "-u", "tools/serve.py", "--port", "0"], cwd=book,
+                              env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              start_new_session=True)
+    try:
+        said = next(line for line in server.stdout if "http://" in line or "failed" in line)
+        assert said.startswith("Built"), said
+        url = said.split()[-1]
+        fetch = functools.partial(urlopen, f"{url}/index.html", timeout=60)
+        wait_for(lambda: b"Normalize" in fetch().read())
+        (book / "index.md").write_text(text.replace("## What you need", "A new line.\n\n## What"))
+        wait_for(lambda: b"A new line." in fetch().read())
+    finally:
+        (book / "index.md").write_text(text)
+        os.killpg(server.pid, signal.SIGTERM)
+        server.communicate(timeout=60)
+    assert [path.stat().st_mtime_ns for path in outputs] == before
+
+
+def wait_for(condition, seconds=60):
+    """Ask until it holds; a server that does not listen yet is asked again."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            if condition():
+                return
+        except URLError:
+            pass
+        assert time.monotonic() < end, "nothing came"
+        time.sleep(0.2)

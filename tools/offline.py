@@ -12,7 +12,6 @@ from fontTools import subset
 
 MATHJAX = ("startup.js", "core.js", "input/tex.js", "input/tex/extensions", "output/chtml.js",
            "output/chtml/fonts", "a11y/assistive-mml.js")
-NAMED_ICON = re.compile(r'([^{}]*):before\{content:"\\([0-9a-f]+)"\}')
 
 
 def copy_mathjax(out):
@@ -31,10 +30,11 @@ def shown_icons(out):
     """The characters of the icons that the pages name or a style sheet puts somewhere."""
     css = "".join(path.read_text(encoding="utf-8") for path in out.rglob("*.css"))
     pages = "".join(path.read_text(encoding="utf-8") for path in out.rglob("*.html"))
-    names = set(re.findall(r"\bfa-[\w-]+", pages))
-    codes = {code for selectors, code in NAMED_ICON.findall(css)
-             if names & set(re.findall(r"fa-[\w-]+", selectors))}
-    codes |= set(re.findall(r'"\\(f[0-9a-f]{3})"', NAMED_ICON.sub("", css)))
+    named, codes = set(re.findall(r"\bfa-[\w-]+", pages)), set()
+    for rule in css.split("}"):
+        found, names = re.findall(r'"\\(f[0-9a-f]{3}|\d{2})"', rule), re.findall(r"fa-[\w-]+", rule)
+        if found and (not names or named & set(names)):
+            codes.update(found)
     return {int(code, 16) for code in codes}
 
 

@@ -4,10 +4,15 @@ Nothing that is unchanged is executed. A change of a code cell executes its chap
 BUDGET (smoke is the fastest), and keeps the outputs as `make run` does.
 """
 import argparse
+import logging
 import sys
+import time
+import warnings
 
+import sphinx_autobuild.__main__ as autobuild
+import sphinx_autobuild.build
 from jupyter_book.config import get_final_config
-from sphinx_autobuild.__main__ import main as autobuild
+from sphinx.cmd.build import build_main
 
 from book import choose_outputs
 from outputs import ROOT
@@ -16,11 +21,25 @@ BUILD = ROOT / "_build" / "serve"
 IGNORED = ("_build", ".git", ".venv", "data", "tests")
 
 
+class Builder(sphinx_autobuild.build.Builder):
+    """Builds in a fork of this process, which has imported already what a build needs."""
+
+    def __call__(self, *, changed_paths):
+        """Run Sphinx; what it has to say, it prints."""
+        print("".join(f"{path} has changed.\n" for path in changed_paths), end="", flush=True)
+        start = time.monotonic()
+        failed = build_main(self.sphinx_args)
+        print("The build failed: the lines above say why. The old pages stay." if failed else
+              f"Built in {time.monotonic() - start:.1f} s: {self.uri}", flush=True)
+
+
 def write_conf():
-    """Write _config.yml as the conf.py that Sphinx reads; returns its folder."""
-    config, _ = get_final_config(user_yaml=ROOT / "_config.yml", sourcedir=ROOT)
+    """Write _config.yml as a conf.py, its paths absolute; returns that file's folder."""
+    config, _ = get_final_config(user_yaml=ROOT / "_config.yml", sourcedir=ROOT,
+                                 cli_config={"latex_individualpages": False})
     config |= {"html_static_path": [str(ROOT / "_static")],
-               "templates_path": [str(ROOT / "_templates")], "html_logo": str(ROOT / config["html_logo"]),
+               "templates_path": [str(ROOT / "_templates")],
+               "html_logo": str(ROOT / config["html_logo"]),
                "html_favicon": str(ROOT / config["html_favicon"]),
                "external_toc_path": str(ROOT / "_toc.yml"),
                "bibtex_bibfiles": [str(ROOT / path) for path in config["bibtex_bibfiles"]]}
@@ -40,8 +59,11 @@ def main(argv=None):
     if not choose_outputs(own=False):
         return 1
     ignored = [option for name in IGNORED for option in ("--ignore", str(ROOT / name))]
-    return autobuild([str(ROOT), str(BUILD / "html"), "-c", str(write_conf()), "-q",
-                      "-d", str(BUILD / "doctrees"), "--port", args.port, *ignored])
+    logging.disable(logging.INFO)  # warnings are news, the icons' glyphs are not
+    warnings.filterwarnings("ignore", category=FutureWarning, message=".*torch")
+    autobuild.Builder = Builder
+    return autobuild.main([str(ROOT), str(BUILD / "html"), "-c", str(write_conf()), "-q",
+                           "-d", str(BUILD / "doctrees"), "--port", args.port, *ignored])
 
 
 if __name__ == "__main__":

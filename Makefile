@@ -4,7 +4,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run book pdf publish bench test formulas figures clean
+.PHONY: help setup run book pdf serve links publish bench test formulas figures clean
 
 help:  ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,12 @@ book: setup  ## Build the site from the published outputs; nothing is executed
 
 pdf: setup  ## Build the PDF from the published outputs; needs TeX
 	@$(RUN) tools/pdf.py
+
+serve: setup  ## Show the site while you write, at http://localhost:8000
+	@$(RUN) tools/serve.py
+
+links: setup  ## Try every link to another site
+	@$(RUN) tools/book.py --links
 
 publish: setup  ## Write chapters/*.ipynb from the last run, if it is fit for it
 	@$(RUN) tools/publish.py

@@ -30,8 +30,9 @@ def stand_in(tmp_path_factory):
 def book(tmp_path_factory, stand_in):
     """A clean copy of the book, executed and built, and what the build printed."""
     root = tmp_path_factory.mktemp("book")
-    for name in ("_config.yml", "_toc.yml", "index.md", "results.md", "references.md", "references.bib",
-                 "_static", "benchmarks", "chapters", "figures", "tools"):
+    for name in ("_config.yml", "_toc.yml", "index.md", "results.md", "references.md",
+                 "references.bib", "_static", "_templates", "benchmarks", "chapters", "figures",
+                 "tools"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, root / name)
     env = {**os.environ, "BUDGET": "smoke", "FASHION_MNIST_ROOT": str(stand_in)}

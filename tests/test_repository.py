@@ -1,5 +1,6 @@
 """The repository's address, and the buttons that use it."""
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 import repository
@@ -42,3 +43,22 @@ def test_buttons_lead_to_the_notebook(book, name):
     owner, _, path = colab.partition("/github/")[2].partition("/blob/main/")
     assert path == f"chapters/{name}.ipynb"
     assert any(link.startswith(f"https://github.com/{owner}") for link in links)
+
+
+@pytest.mark.parametrize("repo, site", [("Someone/book", "https://someone.github.io/book/"),
+                                        ("someone/Someone.github.io", "https://someone.github.io/")])
+def test_where_a_repository_is_published(repo, site):
+    assert repository.pages(f"https://github.com/{repo}") == site
+
+
+@pytest.mark.parametrize("name, site", [("someone/book", "https://book.example.org/"),
+                                        ("a-fork/book", "https://a-fork.github.io/book/")])
+def test_a_forks_site_is_its_own(monkeypatch, name, site):
+    """The configured address, which may be a domain of its own, holds for the repository alone."""
+    monkeypatch.setenv("GITHUB_REPOSITORY", name)
+    config = SimpleNamespace(html_theme_options={"repository_url": DEFAULT},
+                             html_baseurl="https://book.example.org/")
+    repository.set_address(None, config)
+    assert config.html_theme_options["repository_url"] == f"https://github.com/{name}"
+    assert config.html_baseurl == config.ogp_site_url == site
+    assert site.endswith(config.notfound_urls_prefix)

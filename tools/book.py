@@ -94,10 +94,14 @@ def main(argv=None):
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--own", action="store_true",
                         help="show this machine's last run, not the published one")
+    parser.add_argument("--links", action="store_true",
+                        help="try every link to another site instead of building")
     args = parser.parse_args(argv)
     start = time.monotonic()
     if not choose_outputs(args.own):
         return 1
+    if args.links:
+        return build("linkcheck")
     status = build("html")
     if status or not (HTML / "index.html").exists():
         print("The site was not built: the warnings above say why.", file=sys.stderr)

@@ -1,22 +1,24 @@
-"""A Sphinx extension: put MathJax beside the site, so that it needs no network.
+"""A Sphinx extension: MathJax and the icons come with the site, and no more of them than it needs.
 
-The files come from the package sphinx-mathjax-offline, the parts that
-``tex-mml-chtml.js`` loads and no more.
+MathJax is that of the package sphinx-mathjax-offline. The theme brings its icons twice,
+as a script of 1.5 MB and as fonts; the site keeps the fonts, with the icons it shows.
 """
+import re
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-PARTS = ("tex-mml-chtml.js", "input/tex/extensions", "output/chtml/fonts/woff-v2")
+from fontTools import subset
+
+MATHJAX = ("startup.js", "core.js", "input/tex.js", "input/tex/extensions", "output/chtml.js",
+           "output/chtml/fonts", "a11y/assistive-mml.js")
 
 
-def copy_mathjax(app, exception):
-    """Copy MathJax into the finished site's ``_static/mathjax``."""
-    if exception or app.builder.format != "html":
-        return
+def copy_mathjax(out):
+    """Copy MathJax into the site's ``_static/mathjax``."""
     package = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
-    for part in PARTS:
-        source, target = package / part, Path(app.outdir, "_static", "mathjax", part)
+    for part in MATHJAX:
+        source, target = package / part, out / "_static" / "mathjax" / part
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
             shutil.copytree(source, target, dirs_exist_ok=True)
@@ -24,7 +26,46 @@ def copy_mathjax(app, exception):
             shutil.copy2(source, target)
 
 
+def shown_icons(out):
+    """The characters of the icons that the pages name or a style sheet puts somewhere."""
+    css = "".join(path.read_text(encoding="utf-8") for path in out.rglob("*.css"))
+    pages = "".join(path.read_text(encoding="utf-8") for path in out.rglob("*.html"))
+    named, codes = set(re.findall(r"\bfa-[\w-]+", pages)), set()
+    for rule in css.split("}"):
+        found, names = re.findall(r'"\\(f[0-9a-f]{3}|\d{2})"', rule), re.findall(r"fa-[\w-]+", rule)
+        if found and (not names or named & set(names)):
+            codes.update(found)
+    return {int(code, 16) for code in codes}
+
+
+def shrink_icons(out):
+    """Keep the icons that are shown, as fonts alone."""
+    icons, options = shown_icons(out), subset.Options(flavor="woff2", notdef_outline=True)
+    for path in (out / "_static" / "vendor" / "fontawesome" / "webfonts").glob("*.woff2"):
+        font, subsetter = subset.load_font(path, options), subset.Subsetter(options)
+        subsetter.populate(unicodes=icons)
+        subsetter.subset(font)
+        subset.save_font(font, path, options)
+    script = out / "_static" / "scripts" / "fontawesome.js"
+    script.write_text("// The icons are fonts: see tools/offline.py.\n", encoding="utf-8")
+
+
+def drop_thebe(_app, _page, _template, context, _doctree):
+    """Leave out Thebe, which Jupyter Book always brings and which needs a server."""
+    for kind in "script_files", "css_files":
+        context[kind] = [file for file in context[kind]
+                         if "thebe" not in f"{file.filename} {file.attributes.get('body')}"]
+
+
+def finish(app, exception):
+    """Add MathJax to the finished site, then see to its icons."""
+    if not exception and app.builder.format == "html":
+        copy_mathjax(Path(app.outdir))
+        shrink_icons(Path(app.outdir))
+
+
 def setup(app):
-    """Copy once the site is built."""
-    app.connect("build-finished", copy_mathjax)
+    """Leave Thebe out of every page; the rest waits until the site is built."""
+    app.connect("html-page-context", drop_thebe)
+    app.connect("build-finished", finish)
     return {"parallel_read_safe": True}

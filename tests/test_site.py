@@ -1,0 +1,359 @@
+"""The built site in a real browser: from files, and from a server as GitHub Pages is one."""
+import functools
+import gzip
+import mimetypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.error import URLError
+from urllib.parse import unquote, urlsplit
+from urllib.request import urlopen
+from xml.etree import ElementTree
+
+import nbformat
+import pytest
+import run
+import share
+from axe_playwright_python.sync_playwright import Axe
+from conftest import ROOT
+from markdown_it import MarkdownIt
+from mdit_py_plugins.colon_fence import colon_fence_plugin
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from mdit_py_plugins.front_matter import front_matter_plugin
+from playwright.sync_api import sync_playwright
+from test_book import page as parsed
+
+CHAPTERS = [f"chapters/{name}" for name in run.chapter_names()]
+PAGES = [*CHAPTERS, "index", "results", "references"]
+ALL_PAGES = [*PAGES, "genindex", "search"]
+BROWSERS = "chromium", "chromium-browser", "google-chrome"
+FLAGS = ("--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
+         "--disable-background-networking --disable-component-update").split()
+ALL_TYPESET = "document.querySelectorAll('.math:not(:has(mjx-container))').length == 0"
+PHONE, TABLET, DESKTOP = 390, 768, 1440
+
+
+@pytest.fixture(scope="module")
+def site(book):
+    """The built site's folder."""
+    return book / "_build" / "html"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium of this machine."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not found:
+        pytest.skip(f"no browser: install one of {', '.join(BROWSERS)}")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=found, args=FLAGS)
+
+
+@functools.cache
+def compressed(path):
+    """A file's bytes, compressed."""
+    return gzip.compress(path.read_bytes())
+
+
+@pytest.fixture(scope="module")
+def server(site, base):
+    """Serves the site below its base URL's path and compresses text; ``sent`` has the sizes."""
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            path = unquote(urlsplit(self.path).path)
+            file = site / path.removeprefix(base.path)
+            file = file / "index.html" if file.is_dir() else file
+            found = path.startswith(base.path) and file.is_file()
+            file = file if found else site / "404.html"
+            kind = mimetypes.guess_type(file)[0] or "application/octet-stream"
+            text = kind.startswith("text/") or kind.endswith(("javascript", "json", "xml"))
+            body = compressed(file) if text else file.read_bytes()
+            sent[path] = len(body)
+            self.send_response(200 if found else 404)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            if text:
+                self.send_header("Content-Encoding", "gzip")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            """Print nothing."""
+
+    sent = {}
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield SimpleNamespace(url=f"http://127.0.0.1:{server.server_port}{base.path}", sent=sent)
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def base(site):
+    """The base URL that the site was built for, in parts."""
+    return urlsplit(parsed(site.parents[1], "index").select_one("link[rel=canonical]")["href"]
+                    .removesuffix("index.html"))
+
+
+def visit(browser, url, **options):
+    """Open a page; returns it, and the list of all that went wrong meanwhile."""
+    page, wrong = browser.new_context(**options).new_page(), []
+    here = urlsplit(url)
+
+    def check(request):
+        there = urlsplit(request.url)
+        if there.scheme not in ("data", "blob") and there[:2] != here[:2]:
+            wrong.append(f"external: {request.url}")
+
+    page.on("request", check)
+    page.on("requestfailed", lambda request: wrong.append(f"failed: {request.url}"))
+    page.on("response", lambda response: response.status >= 400 and wrong.append(
+        f"{response.status}: {response.url}"))
+    page.on("console", lambda message: message.type in ("error", "warning") and wrong.append(
+        f"console: {message.text}"))
+    page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+    page.goto(url, wait_until="load")
+    page.wait_for_function(ALL_TYPESET)
+    page.wait_for_load_state("networkidle")
+    return page, wrong
+
+
+def equations_of(text):
+    """How many formulas a piece of MyST holds, those inside directives included."""
+    parser = MarkdownIt().enable("table").use(dollarmath_plugin)
+    tokens = parser.use(colon_fence_plugin).use(front_matter_plugin).parse(text)
+    every = [one for token in tokens for one in [token, *(token.children or [])]]
+    inside = [f"{token.info.partition('}')[2]}\n\n{token.content}" for token in tokens
+              if token.type in ("fence", "colon_fence") and token.info.startswith("{")
+              and not token.info.startswith("{code-cell}")]
+    return (sum(token.type.startswith("math_") for token in every)
+            + sum(map(equations_of, inside)))
+
+
+def source_equations(name):
+    """How many formulas a page's source holds, in text and in the captions of plots."""
+    captions = [cell.metadata.get("mystnb", {}).get("figure", {}).get("caption", "")
+                for cell in run.read_chapter(Path(name).name).cells] if name in CHAPTERS else []
+    text = (ROOT / f"{name}.md").read_text(encoding="utf-8")
+    return sum(map(equations_of, [text, *captions]))
+
+
+@pytest.fixture(scope="module", params=ALL_PAGES)
+def opened(request, site, browser):
+    """A page opened as a file: what it is called, the page, what went wrong."""
+    page, wrong = visit(browser, (site / f"{request.param}.html").as_uri())
+    yield SimpleNamespace(name=request.param, page=page, wrong=wrong)
+    page.context.close()
+
+
+def test_from_files_nothing_is_external_or_fails(opened):
+    assert opened.wrong == []
+    assert opened.page.locator("html").get_attribute("lang") == "en"
+
+
+def test_every_equation_is_typeset_and_has_a_link(opened):
+    page = opened.page
+    if opened.name in PAGES:
+        assert page.locator("article mjx-container").count() == source_equations(opened.name)
+    assert opened.name not in CHAPTERS or page.locator("article mjx-container").count() > 50
+    assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
+    assert page.locator("div.math:not(:has(.eqno > a.headerlink))").count() == 0
+
+
+def test_every_image_is_loaded(opened):
+    images = opened.page.evaluate("""() => [...document.images].map(
+        image => [image.src.slice(0, 80), image.complete && image.naturalWidth > 0])""")
+    assert len(images) > (5 if opened.name in CHAPTERS else 0)
+    assert [source for source, loaded in images if not loaded] == []
+
+
+@pytest.mark.parametrize("width", [PHONE, TABLET, DESKTOP])
+def test_fits_the_width(opened, width):
+    opened.page.set_viewport_size({"width": width, "height": 900})
+    assert opened.page.evaluate("document.scrollingElement.scrollWidth") <= width
+    opened.page.wait_for_timeout(400)  # the side bars glide
+    shown, clipped = opened.page.evaluate("""() => {
+        const shown = [...document.querySelectorAll('.bd-main button, .bd-main a.btn, input')]
+            .filter(one => one.checkVisibility() && one.getBoundingClientRect().width);
+        return [shown.length, shown.filter(one => {
+            const box = one.getBoundingClientRect();
+            return box.left < 0 || box.right > innerWidth;
+        }).map(one => one.outerHTML)];
+    }""")
+    assert shown > 3 and clipped == []
+    searches = opened.page.locator("[type=search], .search-button-field, .search-button")
+    assert sum(one.is_visible() for one in searches.all()) == (
+        2 if opened.name == "search" else 1)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_that_matters(opened, theme):
+    opened.page.set_viewport_size({"width": DESKTOP, "height": 900})
+    opened.page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+    opened.page.wait_for_timeout(400)  # the colours fade
+    found = Axe().run(opened.page).response["violations"]
+    assert [(one["id"], one["impact"], node["html"][:200], node["failureSummary"])
+            for one in found if one["impact"] != "minor" for node in one["nodes"]] == []
+
+
+@pytest.mark.parametrize("name", ALL_PAGES)
+def test_from_a_server_it_is_complete_and_light(server, browser, name):
+    server.sent.clear()
+    page, wrong = visit(browser, f"{server.url}{name}.html")
+    page.context.close()
+    assert wrong == []
+    fonts = sum(size for path, size in server.sent.items() if "/mathjax/output/chtml/fonts" in path
+                and path.endswith(".woff"))
+    assert sum(server.sent.values()) - fonts < 1.5e6, server.sent
+
+
+def test_the_animation_works_by_keyboard(site, browser):
+    page, _ = visit(browser, (site / "chapters" / "batch_norm.html").as_uri())
+    frames = page.locator(".frames").first
+    slider, shown = frames.get_by_role("slider"), frames.locator("figcaption:visible")
+    before = shown.inner_text()
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    after = shown.inner_text()
+    assert after != before and slider.get_attribute("aria-valuetext") == after
+    page.keyboard.press("Home")
+    assert shown.inner_text() != after
+    page.context.close()
+
+
+def test_code_has_copy_buttons_and_solutions_are_folded(site, browser):
+    page, _ = visit(browser, (site / "chapters" / "resnet.html").as_uri())
+    assert page.locator("button.copybtn").count() >= page.locator(".cell_input").count() > 20
+    solution = page.locator(".solution.dropdown").first
+    content = solution.locator(".cell, p:not(.admonition-title)").first
+    assert not content.is_visible()
+    solution.locator(".toggle-button").click()
+    assert content.is_visible()
+    assert page.locator("a.left-prev").get_attribute("href") == "batch_norm.html"
+    assert page.locator("a.right-next").get_attribute("href") == "densenet.html"
+    page.context.close()
+
+
+def test_dark_mode_turns_page_and_pictures(site, browser):
+    page, _ = visit(browser, (site / "chapters" / "resnet.html").as_uri(), color_scheme="light")
+    state = """() => [getComputedStyle(document.body).backgroundColor,
+                      getComputedStyle(document.querySelector('figure img')).filter]"""
+    assert page.evaluate(state) == ["rgb(255, 255, 255)", "none"]
+    while page.locator("html").get_attribute("data-mode") != "dark":
+        page.locator(".theme-switch-button:visible").click()
+    background, pictures = page.evaluate(state)
+    assert "invert" in pictures
+    assert max(map(int, background.removeprefix("rgb(").removesuffix(")").split(","))) < 64
+    page.context.close()
+
+
+@pytest.mark.parametrize("words, name", [("moving mean", "batch_norm"), ("growth rate", "densenet")])
+def test_search_finds(server, browser, words, name):
+    page, wrong = visit(browser, f"{server.url}search.html?q={words.replace(' ', '+')}")
+    hit = page.locator("#search-results li a").first
+    hit.wait_for()
+    hits = page.locator("#search-results li a").evaluate_all("all => all.map(one => one.href)")
+    assert any(f"/chapters/{name}.html" in one for one in hits)
+    assert wrong == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("address", ["nothing", "chapters/nothing/deep/below.html"])
+def test_a_wrong_address_leads_back(server, browser, address):
+    page, wrong = visit(browser, server.url + address, viewport={"width": DESKTOP, "height": 900})
+    assert len(wrong) == 2 and all("404" in one for one in wrong)  # the page; the console says so
+    assert page.get_by_role("heading", name="Page not found").is_visible()
+    page.get_by_role("link", name="ResNet").first.click()
+    page.wait_for_url(f"{server.url}chapters/resnet.html")
+    page.context.close()
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_download_is_the_notebook_that_runs_anywhere(site, name):
+    soup = parsed(site.parents[1], name)
+    [link] = soup.select("a.btn-download-notebook-button")
+    path = ((site / name).parent / link["href"]).resolve()
+    published = ROOT / f"{name}.ipynb"
+    if not published.exists():
+        pytest.skip(f"{published.name} is not published yet: make publish writes it")
+    assert path.read_bytes() == published.read_bytes()
+    assert nbformat.read(path, as_version=4).metadata["accelerator"] == "GPU"
+
+
+def test_front_page_leads_to_chapters_colab_and_pdf(site):
+    links = {link["href"] for link in parsed(site.parents[1], "index").select("article a[href]")}
+    for name in CHAPTERS:
+        assert any(link.startswith(f"{name}.html") for link in links)
+        assert any(link.startswith("https://colab.research.google.com/github/")
+                   and link.endswith(f"/blob/main/{name}.ipynb") for link in links)
+    pdf = "normalize-add-concatenate.pdf"
+    assert (pdf in links) == (site / pdf).exists() == (site.parent / "pdf" / pdf).exists()
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_the_pdf_is_on_the_site_if_it_was_made(tmp_path, monkeypatch, made):
+    monkeypatch.setattr(share, "PDF", tmp_path / "book.pdf")
+    if made:
+        share.PDF.write_bytes(b"%PDF-")
+    app = SimpleNamespace(config=SimpleNamespace(html_extra_path=[]), tags=set())
+    share.take_pdf(app)
+    assert (app.config.html_extra_path, app.tags) == (
+        ([str(share.PDF)], {"pdf"}) if made else ([], set()))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_can_be_found_and_shared(site, base, name):
+    soup = parsed(site.parents[1], name)
+    meta = {tag.get("property") or tag.get("name"): tag.get("content")
+            for tag in soup.select("meta")}
+    assert soup.select_one("link[rel=canonical]")["href"] == f"{base.geturl()}{name}.html"
+    assert len(soup.title.get_text()) > 20 and len(meta["description"]) > 40
+    picture = meta["og:image"].removeprefix(base.geturl())
+    assert (site / picture).read_bytes()[16:24] == bytes.fromhex("000004b000000276")  # 1200 x 630
+
+
+def test_sitemap_lists_the_pages(site, base):
+    places = [one.text for one in ElementTree.parse(site / "sitemap.xml").iter()
+              if one.tag.endswith("loc")]
+    assert sorted(places) == sorted(f"{base.geturl()}{name}.html" for name in PAGES)
+
+
+def test_live_preview_shows_a_change_and_executes_nothing(book, stand_in):
+    env = {**os.environ, "BUDGET": "smoke", "FASHION_MNIST_ROOT": str(stand_in)}
+    outputs = [*(book / "_build" / "outputs").rglob("base.ipynb")]
+    before, text = [path.stat().st_mtime_ns for path in outputs], (book / "index.md").read_text()
+    server = subprocess.Popen([sys.executable, "-u", "tools/serve.py", "--port", "0"], cwd=book,
+                              env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              start_new_session=True)
+    try:
+        said = next(line for line in server.stdout if "http://" in line or "failed" in line)
+        assert said.startswith("Built"), said
+        url = said.split()[-1]
+        fetch = functools.partial(urlopen, f"{url}/index.html", timeout=60)
+        wait_for(lambda: b"Normalize" in fetch().read())
+        (book / "index.md").write_text(text.replace("## What you need", "A new line.\n\n## What"))
+        wait_for(lambda: b"A new line." in fetch().read())
+    finally:
+        (book / "index.md").write_text(text)
+        os.killpg(server.pid, signal.SIGTERM)
+        server.communicate(timeout=60)
+    assert [path.stat().st_mtime_ns for path in outputs] == before
+
+
+def wait_for(condition, seconds=60):
+    """Ask until it holds; a server that does not listen yet is asked again."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            if condition():
+                return
+        except URLError:
+            pass
+        assert time.monotonic() < end, "nothing came"
+        time.sleep(0.2)

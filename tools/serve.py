@@ -1,0 +1,70 @@
+"""Show the site while you write: a saved change of text is in the browser within seconds.
+
+Nothing that is unchanged is executed. A change of a code cell executes its chapter, at
+BUDGET (smoke is the fastest), and keeps the outputs as `make run` does.
+"""
+import argparse
+import logging
+import sys
+import time
+import warnings
+
+import sphinx_autobuild.__main__ as autobuild
+import sphinx_autobuild.build
+from jupyter_book.config import get_final_config
+from sphinx.cmd.build import build_main
+
+from book import choose_outputs
+from outputs import ROOT
+
+BUILD = ROOT / "_build" / "serve"
+IGNORED = ("_build", ".git", ".venv", "data", "tests")
+
+
+class Builder(sphinx_autobuild.build.Builder):
+    """Builds in a fork of this process, which has imported already what a build needs."""
+
+    def __call__(self, *, changed_paths):
+        """Run Sphinx; what it has to say, it prints."""
+        print("".join(f"{path} has changed.\n" for path in changed_paths), end="", flush=True)
+        start = time.monotonic()
+        failed = build_main(self.sphinx_args)
+        print("The build failed: the lines above say why. The old pages stay." if failed else
+              f"Built in {time.monotonic() - start:.1f} s: {self.uri}", flush=True)
+
+
+def write_conf():
+    """Write _config.yml as a conf.py, its paths absolute; returns that file's folder."""
+    config, _ = get_final_config(user_yaml=ROOT / "_config.yml", sourcedir=ROOT,
+                                 cli_config={"latex_individualpages": False})
+    config |= {"html_static_path": [str(ROOT / "_static")],
+               "templates_path": [str(ROOT / "_templates")],
+               "html_logo": str(ROOT / config["html_logo"]),
+               "html_favicon": str(ROOT / config["html_favicon"]),
+               "external_toc_path": str(ROOT / "_toc.yml"),
+               "bibtex_bibfiles": [str(ROOT / path) for path in config["bibtex_bibfiles"]]}
+    lines = [f"import sys\nsys.path.insert(0, {str(ROOT / 'tools')!r})"]
+    lines += [f"{key} = {value!r}" for key, value in config.items()]
+    BUILD.mkdir(parents=True, exist_ok=True)
+    (BUILD / "conf.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return BUILD
+
+
+def main(argv=None):
+    """Serve until Ctrl-C; returns an exit status."""
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", default="8000", help="where to serve (default: %(default)s)")
+    args = parser.parse_args(argv)
+    if not choose_outputs(own=False):
+        return 1
+    ignored = [option for name in IGNORED for option in ("--ignore", str(ROOT / name))]
+    logging.disable(logging.INFO)  # warnings are news, the icons' glyphs are not
+    warnings.filterwarnings("ignore", category=FutureWarning, message=".*torch")
+    autobuild.Builder = Builder
+    return autobuild.main([str(ROOT), str(BUILD / "html"), "-c", str(write_conf()), "-q",
+                           "-d", str(BUILD / "doctrees"), "--port", args.port, *ignored])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -32,10 +32,11 @@ def shown_icons(out):
     pages = "".join(path.read_text(encoding="utf-8") for path in out.rglob("*.html"))
     named, codes = set(re.findall(r"\bfa-[\w-]+", pages)), set()
     for rule in css.split("}"):
-        found, names = re.findall(r'"\\(f[0-9a-f]{3}|\d{2})"', rule), re.findall(r"fa-[\w-]+", rule)
-        if found and (not names or named & set(names)):
-            codes.update(found)
-    return {int(code, 16) for code in codes}
+        selectors, _, body = rule.partition("{")
+        names = set(re.findall(r"\.(fa-[\w-]+):", selectors))
+        if not names or named & names:
+            codes.update(int(code, 16) for code in re.findall(r'"\\([0-9a-f]{2,4})"', body))
+    return codes | set(map(ord, re.findall("[\ue000-\uf8ff]", css)))
 
 
 def shrink_icons(out):

@@ -21,7 +21,8 @@ def test_lint_finds_nothing():
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("good, bad", [("runs-on:", "run-on:"), ("persist-credentials: false", "fetch-depth: 1"),
+@pytest.mark.parametrize("good, bad", [("runs-on:", "run-on:"),
+                                       ("persist-credentials: false", "fetch-depth: 1"),
                                        ("@3d3c42e5aac5ba805825da76410c181273ba90b1", "@main")])
 def test_lint_can_fail(tmp_path, good, bad):
     copy = shutil.copytree(ROOT / ".github", tmp_path / ".github")
@@ -35,7 +36,8 @@ def test_only_a_complete_site_is_deployed():
     jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "book.yml").read_text())["jobs"]
     assert jobs["deploy"]["needs"] == "build" and "push" in jobs["deploy"]["if"]
     steps = [step.get("run", step.get("uses")) for step in jobs["build"]["steps"]]
-    guard = next(i for i, step in enumerate(steps) if step.startswith("test -s _build/html/index.html"))
+    guard = next(i for i, step in enumerate(steps)
+                 if step.startswith("test -s _build/html/index.html"))
     upload = next(i for i, step in enumerate(steps) if "upload-pages-artifact" in step)
     assert steps.index("make book") < guard < upload
 

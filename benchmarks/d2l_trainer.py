@@ -4,9 +4,9 @@ Does not import ``lab`` before torch: the threads wait as PyTorch has them by de
 unless the environment says otherwise. Prints the seconds and the test accuracy as JSON.
 """
 import contextlib
+import gzip
 import io
 import json
-import shutil
 import sys
 import tempfile
 import time
@@ -52,7 +52,8 @@ def data_folder():
         target.mkdir(parents=True)
         raw, _ = fashion.find()
         for name in fashion.MD5:
-            shutil.copy(raw / name, target / name)
+            unpacked = gzip.decompress((raw / name).read_bytes())
+            (target / name.removesuffix(".gz")).write_bytes(unpacked)
         Path(folder, "here").mkdir()
         with contextlib.chdir(Path(folder, "here")):
             yield

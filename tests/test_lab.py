@@ -187,10 +187,10 @@ def test_claim(capsys):
     assert capsys.readouterr().out == "✓ water is wet\n✗ not in this run: water is dry\n"
 
 
-def test_progress_is_one_line(data, capsys):
+def test_progress_ends_with_what_was_reached(data, capsys):
     lab.train(net(), data, num_epochs=1, lr=0.1, label="small")
-    last = capsys.readouterr().out.strip().splitlines()[-1]
-    assert re.search(r"small: epochs 1, [\d.]+ s, [\d,]+ images/s; loss", last)
+    assert re.search(r"^small: epochs 1, [\d.]+ s, [\d,]+ images/s\n  loss [\d.]+, accuracy [\d.]+; "
+                     r"validation: loss [\d.]+, accuracy [\d.]+$", capsys.readouterr().out.strip())
 
 
 def test_plot_runs(data):

@@ -91,7 +91,7 @@ class Stills(LatexTransform):
     def run(self):
         """Look at every output that is both a picture and HTML."""
         for page in pages(self.document):
-            address = f"{self.config.html_baseurl}/{page['docname']}.html"
+            address = f"{self.config.html_baseurl}{page['docname']}.html"
             for bundle in page.findall(nodes.container):
                 kinds = {child.get("mime_type"): child for child in bundle
                          if isinstance(child, nodes.container)}

@@ -23,7 +23,7 @@ RACES = {"epochs": ("epochs", "race", True), "to_accuracy": ("accuracy", "time_t
          "limit": ("limit", "steps", True), "profile": ("limit", "operations", False),
          "best": ("accuracy", "best", False), "ablation": ("accuracy", "ablation", False),
          "scratch": ("costs", "scratch", True), "memory": ("costs", "memory", False),
-         "run": ("costs", "run", False), "build": ("costs", "build", False)}
+         "build": ("costs", "build", False)}
 
 
 def run_race(name, rounds):
@@ -34,7 +34,8 @@ def run_race(name, rounds):
     return {"device": lab.device_name(), "python": platform.python_version(),
             "torch": torch.__version__, "torchvision": torchvision.__version__,
             "date": time.strftime("%Y-%m-%d"), "rounds": rounds if takes_rounds else 1,
-            "seconds": round(time.monotonic() - start), "tables": tables if isinstance(tables, tuple) else [tables]}
+            "seconds": round(time.monotonic() - start),
+            "tables": tables if isinstance(tables, tuple) else [tables]}
 
 
 def keep(path, name, result):

@@ -10,7 +10,6 @@ import torch
 from common import entries, in_turns, part, seconds, spread
 from definitions import definitions
 from outputs import ROOT
-from run import chapter_names
 from torch import nn
 
 
@@ -95,12 +94,6 @@ def timed(what, *command):
     """A row: a command's seconds and memory."""
     took, peak = measured(*command)
     return {"what": what, "s": took, "peak of a process, MiB": round(peak)}
-
-
-def run():
-    """Executing each chapter."""
-    return [timed(f"chapters/{name}.md", "tools/run.py", name, "--force")
-            for name in chapter_names()]
 
 
 def build():

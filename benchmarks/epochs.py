@@ -73,7 +73,7 @@ def duel(task, *, fast, rounds, target):
 
 def tasks():
     """The three networks with d2l's batch size and learning rates, and the targets."""
-    cut, whole = lab.pick(smoke=320, cpu=1280, gpu=60000), lab.pick(smoke=640, cpu=60000, gpu=60000)
+    whole, cut = lab.pick(smoke=(640, 320), cpu=(60000, 1280), gpu=(60000, 60000))
     small = dict(batch_size=lab.pick(smoke=32, cpu=256, gpu=256))
     large = small | dict(resize=96, num_train=cut, num_test=cut // 6, num_epochs=1)
     return zip((small | dict(network="LeNet + BN", lr=1.0, resize=None, num_train=whole,

@@ -43,7 +43,7 @@ def row(name, nb):
     final = find(pattern, text, name)
     run = find(TRAINED.format(re.escape(final[1])), text, name)
     cells = (f"{final[1]}, {seeds}", final["accuracy"], run["epochs"], run["seconds"],
-             run["speed"], told["data"], told["device"], told["date"])
+             run["speed"], told["run_time"], told["data"], told["device"], told["date"])
     return "| " + " | ".join(cells) + " |"
 
 
@@ -60,8 +60,8 @@ class Results(SphinxDirective):
         names = [name for name in chapter_names() if name in FINAL]
         runs = {name: site_store().merge_match_into_notebook(read_chapter(name))[1]
                 for name in names}
-        lines = ["| network | test accuracy | epochs | training (s) | images/s | data | device "
-                 "| date |", "| --- " * 8 + "|", *(row(name, nb) for name, nb in runs.items()), ""]
+        lines = ["| network | test accuracy | epochs | training (s) | images/s | whole chapter "
+                 "| data | device | date |", "| --- " * 9 + "|", *(row(name, nb) for name, nb in runs.items()), ""]
         lines += sorted({f"Versions: {versions(nb)}." for nb in runs.values()})
         return self.parse_text_to_nodes("\n".join(lines))
 

@@ -19,7 +19,8 @@ PROGRAMS = ("pdftotext", "pdfinfo", "pdffonts", "pdfimages", "qpdf")
 def printed(book):
     """The book's PDF, of the same run as the site."""
     if missing := pdf.absent() or [name for name in PROGRAMS if not shutil.which(name)]:
-        pytest.skip(f"{', '.join(missing)} is not here: `make pdf` says what to install; the tests need poppler-utils and qpdf, too")
+        pytest.skip(f"{', '.join(missing)} is not here: `make pdf` says what to install; "
+                    "the tests need poppler-utils and qpdf, too")
     done = subprocess.run([sys.executable, "tools/pdf.py", "--own"], cwd=book, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
     assert done.returncode == 0, done.stdout[-5000:]

@@ -25,11 +25,11 @@ def entries():
     varied = dict(augment=2) if on_gpu else {}
     return [
         Entry("LeNet + BN", lambda: bn["lenet"](bn["BatchNorm"]),
-              dict(num_epochs=lab.pick(smoke=1, cpu=3, gpu=10), lr=0.5)),
+              dict(num_epochs=lab.pick(smoke=1, cpu=3, gpu=10), lr=0.5, batch_size=256)),
         Entry("ResNet-18" if on_gpu else "compact ResNet",
               resnet["resnet18_small_images" if on_gpu else "compact_resnet"],
               dict(num_epochs=lab.pick(smoke=1, cpu=3, gpu=20), lr=0.2, **decay, **varied,
-                   label_smoothing=0.1 if on_gpu else 0.0)),
+                   label_smoothing=0.1 if on_gpu else 0.0, batch_size=256)),
         Entry("DenseNet", densenet["compact_densenet"],
               dict(num_epochs=lab.pick(smoke=1, cpu=2, gpu=30), lr=0.3, **decay, **varied,
                    batch_size=256 if on_gpu else 128))]

@@ -6,6 +6,8 @@ import sys
 import time
 
 import lab  # before torch: it settles how PyTorch's threads wait
+import pdf
+import psutil
 import torch
 from common import entries, in_turns, part, seconds, spread
 from definitions import definitions
@@ -50,7 +52,7 @@ def train_some_steps(index):
     """Train a chapter's network for 40 steps; memory before and at the peak, in MiB."""
     entry, data = entries()[index], lab.fashion_mnist()
     before = peak_mib()
-    some = part(data, 40 * entry.recipe.get("batch_size", 256), num_val=1000)
+    some = part(data, 40 * entry.recipe["batch_size"], num_val=1000)
     lab.train(entry.make(), some, **entry.recipe | {"num_epochs": 1}, label=entry.name)
     return {"network": entry.name, "with the data, MiB": round(before),
             "peak in training, MiB": round(peak_mib())}
@@ -60,22 +62,15 @@ def memory():
     """Peak memory of each chapter's training, each in a process of its own."""
     rows = []
     for index in range(len(entries())):
-        code = f"import bench, costs; costs.tell(costs.train_some_steps({index}))"
+        code = f"import bench, costs, json; print(json.dumps(costs.train_some_steps({index})))"
         done = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "benchmarks",
                               stdout=subprocess.PIPE, text=True, check=True)
         rows.append(json.loads(done.stdout.splitlines()[-1]))
     return rows
 
 
-def tell(row):
-    """Print a row for the process that waits for it."""
-    print(json.dumps(row))
-
-
-def measured(*command):
-    """Seconds of a command of the book and the peak RAM of its largest process, in MiB."""
-    import psutil
-
+def timed(what, *command):
+    """A row: seconds of a command of the book and the peak RAM of its largest process."""
     start, peak = time.monotonic(), 0
     process = psutil.Popen([sys.executable, *command], cwd=ROOT)
     while process.poll() is None:
@@ -87,13 +82,8 @@ def measured(*command):
         time.sleep(0.2)
     if process.returncode:
         raise RuntimeError(f"{' '.join(map(str, command))} failed: its messages are above")
-    return time.monotonic() - start, peak / 2 ** 20
-
-
-def timed(what, *command):
-    """A row: a command's seconds and memory."""
-    took, peak = measured(*command)
-    return {"what": what, "s": took, "peak of a process, MiB": round(peak)}
+    return {"what": what, "s": time.monotonic() - start,
+            "peak of a process, MiB": round(peak / 2 ** 20)}
 
 
 def build():
@@ -101,8 +91,8 @@ def build():
     shutil.rmtree(ROOT / "_build" / "html", ignore_errors=True)
     rows = [timed("make book, cold", "tools/book.py"),
             timed("make book, unchanged", "tools/book.py")]
-    if shutil.which("latexmk"):
-        rows.append(timed("make pdf", "tools/pdf.py"))
+    if missing := pdf.absent():
+        print(f"{', '.join(missing)} is not here: make pdf is left out.")
     else:
-        print("No TeX: make pdf is left out.")
+        rows.append(timed("make pdf", "tools/pdf.py"))
     return rows

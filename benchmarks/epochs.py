@@ -62,11 +62,12 @@ def duel(task, *, fast, rounds, target):
     ratio, ratio_threads = (spread([a / b for a, b in zip(times[who], times["lab"])])
                             for who in ("d2l", "d2l with lab's threads"))
     pixels = task["resize"] or 28
-    return ({"network": f"{task['network']}, {pixels} x {pixels}", "images": len(images[1]),
+    name = f"{task['network']}, {pixels} x {pixels}"
+    return ({"network": name, "images": len(images[1]),
              **{f"{who}, s": spread(values) for who, values in times.items()},
              "times faster": ratio, "with equal threads": ratio_threads, "target": target,
              "reached": ratio["median"] >= target},
-            {"network": f"{task['network']}, {pixels} x {pixels}", "epochs": task["num_epochs"],
+            {"network": name, "epochs": task["num_epochs"],
              **{f"{who}, test accuracy": spread([accuracy for _, accuracy in runs])
                 for who, runs in results.items()}})
 

@@ -26,12 +26,12 @@ def steps(rounds):
     """Each chapter's step against the bare forward and backward pass on a batch in place."""
     data, count, rows = lab.fashion_mnist(), lab.pick(smoke=2, cpu=10, gpu=100), []
     for entry in entries():
-        batch_size = entry.recipe.get("batch_size", 256)
+        batch_size = entry.recipe["batch_size"]
         fast = entry.recipe.get("fast", False) and lab.has_bf16()
         X, y, net = data.X_train[:batch_size], data.y_train[:batch_size], entry.make()
         net.to(X.device)
         flops, bare = step_flops(net, X, y), forward_backward(net, X, y, fast)
-        recipe = entry.recipe | {"num_epochs": 1, "batch_size": batch_size}
+        recipe = entry.recipe | {"num_epochs": 1}
         some = part(data, count * batch_size, num_val=1)
         trained = min(count, len(some.y_train) // batch_size)
 
@@ -59,7 +59,7 @@ def operations():
     activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * on_gpu
     for entry in entries():
         recipe = entry.recipe | {"num_epochs": 1}
-        some, net = part(data, 10 * recipe.get("batch_size", 256)), entry.make()
+        some, net = part(data, 10 * recipe["batch_size"]), entry.make()
         lab.train(net, some, **recipe, label="warm-up")
         with profile(activities=activities) as profiler:
             lab.train(net, some, **recipe, label=f"{entry.name}, profiled")

@@ -11,12 +11,12 @@ from matplotlib import rc_context
 from matplotlib.transforms import Bbox
 
 from outputs import CHAPTERS, ROOT
+from pdf import PDF
 
 sys.path.insert(0, str(ROOT / "figures"))
 import draw  # noqa: E402
 import three_ideas  # noqa: E402
 
-PDF = ROOT / "_build" / "pdf" / "normalize-add-concatenate.pdf"
 SIZE = 1200, 630  # pixels, what sites ask for
 
 

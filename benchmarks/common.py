@@ -20,19 +20,10 @@ class Entry:
 def entries():
     """The networks of the three chapters, with the chapters' recipes."""
     bn, resnet, densenet = map(definitions, ("batch_norm", "resnet", "densenet"))
-    on_gpu = lab.budget() == "gpu"
-    decay = dict(fast=True, weight_decay=5e-4)
-    varied = dict(augment=2) if on_gpu else {}
-    return [
-        Entry("LeNet + BN", lambda: bn["lenet"](bn["BatchNorm"]),
-              dict(num_epochs=lab.pick(smoke=1, cpu=3, gpu=10), lr=0.5, batch_size=256)),
-        Entry("ResNet-18" if on_gpu else "compact ResNet",
-              resnet["resnet18_small_images" if on_gpu else "compact_resnet"],
-              dict(num_epochs=lab.pick(smoke=1, cpu=3, gpu=20), lr=0.2, **decay, **varied,
-                   label_smoothing=0.1 if on_gpu else 0.0, batch_size=256)),
-        Entry("DenseNet", densenet["compact_densenet"],
-              dict(num_epochs=lab.pick(smoke=1, cpu=2, gpu=30), lr=0.3, **decay, **varied,
-                   batch_size=256 if on_gpu else 128))]
+    return [Entry("LeNet + BN", lambda: bn["lenet"](bn["BatchNorm"]), bn["recipe"]),
+            Entry(resnet["name"], resnet["make"], resnet["recipe"]),
+            Entry("DenseNet", densenet["compact_densenet"],
+                  densenet["recipe"] | {"num_epochs": densenet["num_epochs"]["DenseNet"]})]
 
 
 def part(data, num_train, num_val=500):

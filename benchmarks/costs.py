@@ -1,4 +1,5 @@
 """What things cost: the scratch layer, memory, the build."""
+import contextlib
 import json
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import torch
 from common import entries, in_turns, part, seconds, spread
 from definitions import definitions
 from outputs import ROOT
+from run import chapter_names
 from torch import nn
 
 
@@ -70,27 +72,27 @@ def memory():
 
 
 def timed(what, *command):
-    """A row: seconds of a command of the book and the peak RAM of its largest process."""
+    """A row: seconds of a command of the book and the peak RAM of all its processes."""
     start, peak = time.monotonic(), 0
     process = psutil.Popen([sys.executable, *command], cwd=ROOT)
     while process.poll() is None:
+        now = 0
         for one in [process, *process.children(recursive=True)]:
-            try:
-                peak = max(peak, one.memory_info().rss)
-            except psutil.NoSuchProcess:  # it has just ended
-                pass
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                now += one.memory_info().rss
+        peak = max(peak, now)
         time.sleep(0.2)
     if process.returncode:
         raise RuntimeError(f"{' '.join(map(str, command))} failed: its messages are above")
-    return {"what": what, "s": time.monotonic() - start,
-            "peak of a process, MiB": round(peak / 2 ** 20)}
+    return {"what": what, "s": time.monotonic() - start, "peak memory, MiB": round(peak / 2 ** 20)}
 
 
 def build():
-    """Building the site, cold and again, and the PDF where there is TeX."""
+    """Executing each chapter, building the site, cold and again, the PDF where there is TeX."""
+    rows = [timed(f"executing {name}", "tools/run.py", "--force", name) for name in chapter_names()]
     shutil.rmtree(ROOT / "_build" / "html", ignore_errors=True)
-    rows = [timed("make book, cold", "tools/book.py"),
-            timed("make book, unchanged", "tools/book.py")]
+    rows += [timed("make book, cold", "tools/book.py"),
+             timed("make book, unchanged", "tools/book.py")]
     if missing := pdf.absent():
         print(f"{', '.join(missing)} is not here: make pdf is left out.")
     else:

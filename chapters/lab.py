@@ -218,8 +218,9 @@ def train(net, data, *, num_epochs, lr, batch_size=256, schedule="onecycle", mom
 
 def _sgd(net, lr, momentum, weight_decay, schedule, num_steps):
     """SGD with Nesterov momentum, and the scheduler that is stepped after each update."""
-    groups = [{"params": [p for p in net.parameters() if p.ndim > 1], "weight_decay": weight_decay},
-              {"params": [p for p in net.parameters() if p.ndim < 2], "weight_decay": 0.0}]
+    groups = [{"params": [], "weight_decay": weight_decay}, {"params": [], "weight_decay": 0.0}]
+    for p in net.parameters():  # gamma is a vector in the shape (1, c, 1, 1), too
+        groups[p.squeeze().ndim < 2]["params"].append(p)
     optimizer = torch.optim.SGD(groups, lr, momentum, nesterov=momentum > 0, fused=True)
     if schedule == "onecycle":
         warm_up = max(0.25, 2 / (num_steps + 1))  # a step at least, however short the run

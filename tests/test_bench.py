@@ -31,6 +31,16 @@ def test_memory_is_measured_in_a_process_of_its_own(smoke):
     assert 0 < before <= peak
 
 
+def test_a_command_is_timed_and_its_memory_counted(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import time; held = bytes(b'1' * 300 * 2 ** 20); time.sleep(1)")
+    row = costs.timed("a script", script)
+    assert row["s"] >= 1 and 300 < row["peak memory, MiB"] < 1000
+    script.write_text("raise SystemExit(3)")
+    with pytest.raises(RuntimeError, match="script.py failed"):
+        costs.timed("a script", script)
+
+
 def test_d2l_and_lab_learn_the_same(smoke):
     task = dict(network="LeNet + BN", batch_size=32, lr=1.0, resize=None, num_train=2048,
                 num_test=500, num_epochs=2)

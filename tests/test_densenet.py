@@ -322,6 +322,18 @@ def test_keep_buffers_puts_them_back_even_after_an_error():
     assert_close(dict(bn.state_dict()), dict(before), rtol=0, atol=0)
 
 
+def test_statistics_are_kept_through_a_second_backward_pass():
+    plain = chapter.DenseBlock(3, 4, 3)
+    frugal = same_weights(chapter.FrugalDenseBlock(3, 4, 3), plain)
+    X = random(4, 4, 6, 6, dtype=torch.float32)
+    for net in (plain, frugal):
+        Y = net(X).square().mean()
+        Y.backward(retain_graph=True)
+        Y.backward()
+    assert_close([p.grad for p in frugal.parameters()], [p.grad for p in plain.parameters()])
+    assert_close(list(frugal.buffers()), list(plain.buffers()), rtol=0, atol=0)
+
+
 # -------------------------------------------------------------------- feature reuse
 @pytest.mark.formula("eq-densenet-reuse")
 @examples(first=small, growth=small, layers=st.integers(0, 3), k=st.sampled_from((1, 3)))

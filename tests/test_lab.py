@@ -6,6 +6,7 @@ import lab
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from definitions import definitions
 from torch import nn
 
 
@@ -115,9 +116,14 @@ def test_schedule(data):
 
 
 def test_weight_decay_spares_gamma_and_bias():
-    optimizer, _ = lab._sgd(net(), 0.1, 0.9, 0.3, "constant", 8)
-    for group in optimizer.param_groups:
-        assert all((p.ndim > 1) == (group["weight_decay"] == 0.3) for p in group["params"])
+    scratch = definitions("batch_norm")["BatchNorm"](4, num_dims=4)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), scratch, nn.Linear(4, 2))
+    optimizer, _ = lab._sgd(model, 0.1, 0.9, 0.3, "constant", 8)
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    decay = {names[p]: group["weight_decay"] for group in optimizer.param_groups
+             for p in group["params"]}
+    assert set(decay) == set(names.values())
+    assert {name for name, value in decay.items() if value} == {"0.weight", "3.weight"}
 
 
 def test_rate_reaches_the_optimizer(data):

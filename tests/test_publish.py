@@ -43,6 +43,7 @@ def test_no_raw_myst_is_left(name):
     joined = "\n".join(cell.source for cell in made.cells)
     assert joined.count("\\tag{") == text.count("$$ (eq-") > 5
     assert joined.count("**Exercise ") == text.count("{exercise}") >= 6
+    assert "?.**" not in joined
     for cell in made.cells:
         assert cell.source.count("<details>") == cell.source.count("</details>")
         assert not re.search(r"</details>\s*\S", cell.source)

@@ -95,7 +95,8 @@ class Chapter:
             return (f"![{options['alt'].strip(chr(34))}](attachment:{drawing_name(argument)})\n\n"
                     f"**{name}.** {body}\n")
         if kind == "exercise":
-            return f"**{self.names[options['label']]}: {argument}.** {body}\n"
+            stop = "" if argument.endswith("?") else "."
+            return f"**{self.names[options['label']]}: {argument}{stop}** {body}\n"
         if kind == "solution-start":
             return f"<details><summary>Solution of {self.names[argument]}</summary>\n"
         if kind == "solution-end":

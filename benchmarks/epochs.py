@@ -60,7 +60,7 @@ def bare(task, images, fast):
 
 
 def duel(task, *, fast, rounds, target):
-    """One network, both trainers in turns, and the steps alone; a line of each table."""
+    """One network, both trainers in turns, and the steps alone; a row of each table."""
     X, y, X_test, y_test, _ = fashion.load()
     images = (X[:task["num_train"]], y[:task["num_train"]],
               X_test[:task["num_test"]], y_test[:task["num_test"]])
@@ -77,9 +77,9 @@ def duel(task, *, fast, rounds, target):
     pixels = task["resize"] or 28
     name = f"{task['network']}, {pixels} x {pixels}"
     return ({"network": name, "images": len(images[1]),
-             **{f"{who}, s": spread(values) for who, values in times.items()},
-             "times faster": ratio, "with equal threads": ratio_threads, "at most": at_most,
-             "target": target, "reached": ratio["median"] >= target},
+             **{f"{who}, s": spread(values) for who, values in times.items()}},
+            {"network": name, "times faster": ratio, "with equal threads": ratio_threads,
+             "at most": at_most, "target": target, "reached": ratio["median"] >= target},
             {"network": name, "epochs": task["num_epochs"],
              **{f"{who}, test accuracy": spread([accuracy for _, accuracy in runs])
                 for who, runs in results.items() if who != "bare steps"}})
@@ -98,6 +98,6 @@ def tasks():
 
 
 def race(rounds):
-    """Seconds per epoch, and under them the test accuracies."""
-    lines = [duel(task, fast=fast, rounds=rounds, target=at) for task, fast, at in tasks()]
-    return [row for row, _ in lines], [row for _, row in lines]
+    """Three tables: seconds per epoch, their ratios, test accuracies."""
+    duels = [duel(task, fast=fast, rounds=rounds, target=at) for task, fast, at in tasks()]
+    return tuple(map(list, zip(*duels)))

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import lab  # before torch: it settles how PyTorch's threads wait
 import pdf
@@ -41,23 +42,29 @@ def scratch(rounds):
             for name, values in times.items()]
 
 
-def peak_mib():
-    """The most memory that this process has held: of the GPU where there is one, else RAM."""
+def held_mib():
+    """The memory that this process holds: the GPU's peak where there is one, else RAM now."""
     if lab.device().type == "cuda":
         return torch.cuda.max_memory_allocated() / 2 ** 20
-    import resource  # not on Windows
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** 10
+    return psutil.Process().memory_info().rss / 2 ** 20
 
 
 def train_some_steps(index):
     """Train a chapter's network for 40 steps; memory before and at the peak, in MiB."""
     entry, data = entries()[index], lab.fashion_mnist()
-    before = peak_mib()
+    if lab.device().type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
     some = part(data, 40 * entry.recipe["batch_size"], num_val=1000)
-    lab.train(entry.make(), some, **entry.recipe | {"num_epochs": 1}, label=entry.name)
+    before = peak = held_mib()
+    with ThreadPoolExecutor() as pool:
+        training = pool.submit(lab.train, entry.make(), some, label=entry.name,
+                               **entry.recipe | {"num_epochs": 1})
+        while not training.done():
+            time.sleep(0.005)
+            peak = max(peak, held_mib())
+        training.result()  # raises what the training raised
     return {"network": entry.name, "with the data, MiB": round(before),
-            "peak in training, MiB": round(peak_mib())}
+            "peak in training, MiB": round(peak)}
 
 
 def memory():

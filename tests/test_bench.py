@@ -78,10 +78,10 @@ def test_unknown_race_is_named(capsys):
 
 
 def test_tables():
-    rows = [{"a": {"median": 1.234, "low": 1.0, "high": 250.4}, "ok": True},
+    rows = [{"a": {"median": 1.234, "low": 0.9876, "high": 250.4}, "ok": True},
             {"a": 0.93456, "b": None}]
     assert races.table(rows).splitlines()[2:] == [
-        "| 1.23 (1 to 250) | ✓ | – |", "| 0.9346 | – | – |"]
+        "| 1.23 (0.988 to 250) | ✓ | – |", "| 0.9346 | – | – |"]
 
 
 def test_missing_results_are_named(tmp_path):

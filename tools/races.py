@@ -11,13 +11,14 @@ from outputs import ROOT
 RESULTS = ROOT / "benchmarks" / "results"
 
 
-def number(value):
-    """A number with three digits that count, an accuracy with four."""
+def number(value, like=None):
+    """A number with three digits that count, an accuracy with four; as ``like`` would be."""
     if isinstance(value, int):
         return f"{value:,}"
-    if abs(value) < 1:
+    size = abs(value if like is None else like)
+    if size < 1:
         return f"{value:.4f}"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if size >= 100 else f"{value:.3g}"
 
 
 def cell(value):
@@ -25,7 +26,8 @@ def cell(value):
     if isinstance(value, bool):
         return "✓" if value else "✗"
     if isinstance(value, dict):
-        middle, low, high = (number(value[key]) for key in ("median", "low", "high"))
+        middle, low, high = (number(value[key], value["median"])
+                             for key in ("median", "low", "high"))
         return middle if low == high else f"{middle} ({low} to {high})"
     return number(value) if isinstance(value, (int, float)) else value or "–"
 

@@ -45,8 +45,8 @@ def test_d2l_and_lab_learn_the_same(smoke):
     task = dict(network="LeNet + BN", batch_size=32, lr=1.0, resize=None, num_train=2048,
                 num_test=500, num_epochs=2)
     _, ratios, accuracies = epochs.duel(task, fast=False, rounds=1, target=0)
-    assert ratios["times faster"]["median"] > 0 and ratios["reached"] is True
-    assert ratios["at most"]["median"] > ratios["times faster"]["median"]
+    assert min(ratios[key]["median"] for key in ("times faster", "at most")) > 0
+    assert ratios["reached"] is True
     theirs, ours = (accuracies[f"{who}, test accuracy"]["median"] for who in ("d2l", "lab"))
     assert min(theirs, ours) > 0.2
 

@@ -32,15 +32,20 @@ def xavier(layer):
         nn.init.xavier_uniform_(layer.weight)
 
 
+def prepared(images, resize):
+    """Images (n, 28, 28) uint8 as (n, 1, h, w) float32 from 0 to 1, on the device."""
+    X = images.to(lab.device()).unsqueeze(1).float() / 255
+    if resize:
+        X = torch.cat([F.interpolate(part, resize, mode="bilinear") for part in X.split(1000)])
+    return X
+
+
 def ours(task, seed, images, fast):
     """The same by lab.train on the same images; resizing them is part of the time."""
     torch.manual_seed(seed)
     net, start = network(task["network"]).apply(xavier), time.perf_counter()
-    X, y, X_test, y_test = (t.to(lab.device()) for t in images)
-    X, X_test = (t.unsqueeze(1).float() / 255 for t in (X, X_test))
-    if task["resize"]:
-        X, X_test = (torch.cat([F.interpolate(part, task["resize"], mode="bilinear")
-                                for part in t.split(1000)]) for t in (X, X_test))
+    X, X_test = (prepared(t, task["resize"]) for t in images[::2])
+    y, y_test = (t.to(lab.device()) for t in images[1::2])
     data = lab.Data(X, y, X_test, y_test, X_test, y_test, fashion.REAL)
     history = lab.train(net, data, num_epochs=task["num_epochs"], lr=task["lr"],
                         batch_size=task["batch_size"], schedule="constant", momentum=0.0,
@@ -49,14 +54,12 @@ def ours(task, seed, images, fast):
 
 
 def bare(task, images, fast):
-    """Seconds per epoch of forward and backward alone, on one batch in place."""
-    size, steps = task["batch_size"], min(10, len(images[1]) // task["batch_size"])
-    X = images[0][:size].to(lab.device()).unsqueeze(1).float() / 255
-    X = F.interpolate(X, task["resize"] or X.shape[-1], mode="bilinear")
-    step = forward_backward(network(task["network"]), X, images[1][:size].to(X.device),
-                            fast and lab.has_bf16())
+    """Seconds of forward and backward alone for as many batches, all of them one in place."""
+    size, number = task["batch_size"], len(images[1])
+    X, y = prepared(images[0][:size], task["resize"]), images[1][:size].to(lab.device())
+    step = forward_backward(network(task["network"]), X, y, fast and lab.has_bf16())
     step()  # warm up
-    return len(images[1]) / size * seconds(step, steps)
+    return task["num_epochs"] * number / size * seconds(step, min(10, number // size)), None
 
 
 def duel(task, *, fast, rounds, target):
@@ -68,7 +71,7 @@ def duel(task, *, fast, rounds, target):
         "d2l": lambda seed: theirs(task, seed, threads=False),
         "d2l with lab's threads": lambda seed: theirs(task, seed, threads=True),
         "lab": lambda seed: ours(task, seed, images, fast),
-        "bare steps": lambda _: (task["num_epochs"] * bare(task, images, fast), None)}, rounds)
+        "bare steps": lambda _: bare(task, images, fast)}, rounds)
     to_epoch = 60000 / task["num_train"] / task["num_epochs"]
     times = {who: [to_epoch * wall for wall, _ in runs] for who, runs in results.items()}
     ratio, ratio_threads, at_most = (

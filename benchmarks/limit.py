@@ -68,13 +68,14 @@ def operations():
             lab.train(net, some, **recipe, label=f"{entry.name}, profiled")
         times = {event.key: event.self_device_time_total if on_gpu else event.self_cpu_time_total
                  for event in profiler.key_averages()}
-        shares[entry.name] = {name.removeprefix("aten::"): time / sum(times.values())
+        total = sum(times.values())
+        shares[entry.name] = {name.removeprefix("aten::"): time / total
                               for name, time in times.items()}
     most = {name: max(one.get(name, 0) for one in shares.values())
             for name in set().union(*shares.values())}
     shown = sorted((name for name in most if most[name] >= 0.03), key=most.get, reverse=True)
-    rows = {name: {network: one.get(name, 0) for network, one in shares.items()} for name in shown}
-    rows["all others"] = {network: 1 - sum(one.get(name, 0) for name in shown)
-                          for network, one in shares.items()}
-    return [{"operation": name} | {network: f"{share:.0%}" for network, share in row.items()}
-            for name, row in rows.items()]
+    for one in shares.values():
+        one["all others"] = 1 - sum(one.get(name, 0) for name in shown)
+    return [{"operation": name} | {network: f"{one.get(name, 0):.0%}"
+                                   for network, one in shares.items()}
+            for name in [*shown, "all others"]]

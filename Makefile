@@ -4,7 +4,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run book pdf serve links publish bench test formulas figures clean
+.PHONY: help setup run book pdf serve links publish outputs bench test formulas figures clean
 
 help:  ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -13,35 +13,38 @@ setup:  ## Make .venv and install requirements.txt (again only when that file ch
 	@$(PYTHON) tools/setup.py
 
 run: setup  ## Get the data, execute the chapters here, build the site: the main job
-	@$(RUN) tools/run.py
-	@$(RUN) tools/book.py --own
+	@$(RUN) -m tools.run
+	@$(RUN) -m tools.book --own
 
 book: setup  ## Build the site from the published outputs; nothing is executed
-	@$(RUN) tools/book.py
+	@$(RUN) -m tools.book
 
 pdf: setup  ## Build the PDF from the published outputs; needs TeX
-	@$(RUN) tools/pdf.py
+	@$(RUN) -m tools.pdf
 
 serve: setup  ## Show the site while you write, at http://localhost:8000
-	@$(RUN) tools/serve.py
+	@$(RUN) -m tools.serve
 
 links: setup  ## Try every link to another site
-	@$(RUN) tools/book.py --links
+	@$(RUN) -m tools.book --links
 
-publish: setup  ## Write chapters/*.ipynb from the last run, if it is fit for it
-	@$(RUN) tools/publish.py
+publish: setup  ## Write chapters/*.ipynb; a chapter whose code changed needs `make run` first
+	@$(RUN) -m tools.publish
+
+outputs: setup  ## List the kept outputs, and which chapters agree with them
+	@$(RUN) -m tools.outputs --own
 
 bench: setup  ## Race against d2l and the machine's limits: RACES="epochs limit" for some
-	@$(RUN) benchmarks/bench.py $(RACES)
+	@$(RUN) -m benchmarks.bench $(RACES)
 
 test: setup  ## Run all tests
 	@$(RUN) -m pytest -q tests
 
 formulas: setup  ## List each equation with its cell, check and test
-	@$(RUN) tools/formulas.py
+	@$(RUN) -m tools.formulas
 
 figures: setup  ## Draw the figures anew
-	@$(RUN) figures/draw.py
+	@$(RUN) -m figures
 
 clean:  ## Remove what was built; data and .venv stay
 	rm -rf _build .pytest_cache .hypothesis

@@ -1,19 +1,12 @@
 """How soon d2l's printed accuracies are passed, and how high it goes in five minutes."""
 import time
 
-import lab  # before torch: it settles how PyTorch's threads wait
+import lab
 import torch
-from common import entries, spread
-from definitions import definitions
 from torch import nn
 
-# Test accuracies: d2l-en 1.0.3 after 10 epochs, read off its plots, and the median of the
-# committed runs of d2l-zh 2.0's code.
-PRINTED = {"LeNet + BN": {"d2l-en": 0.876, "d2l-zh, median": 0.826},
-           "ResNet": {"d2l-en": 0.903, "d2l-zh, median": 0.909},
-           "DenseNet": {"d2l-en": 0.893, "d2l-zh, median": 0.855}}
-LIMITS = {"LeNet + BN": 20, "ResNet": 45, "DenseNet": 45}  # seconds, on two cores
-
+from benchmarks.common import entries, spread
+from tools.shared.definitions import definitions
 
 def seconds_to(history, accuracy):
     """Seconds of training until the validation accuracy passes; None if it does not."""
@@ -24,28 +17,21 @@ def seconds_to(history, accuracy):
 
 
 def time_to_accuracy(rounds):
-    """The chapters' networks, one seed a round."""
+    """The chapters' networks, one seed a round, to the accuracies that their records name."""
     data, rows = lab.fashion_mnist(), []
     for entry in entries():
         histories = []
-        # Two epochs are enough for the printed accuracies; the chapter goes on to a third.
-        shorten = lab.budget() == "cpu" and entry.name == "compact ResNet"
-        recipe = entry.recipe | (dict(num_epochs=2) if shorten else {})
         for seed in range(rounds):
             torch.manual_seed(seed)
-            histories.append(lab.train(entry.make(), data, **recipe,
-                                       label=f"{entry.name}, seed {seed}"))
-        [key] = [key for key in PRINTED if key in entry.name]
-        for source, accuracy in PRINTED[key].items():
+            histories.append(lab.train(entry.make(), data, **entry.recipe,
+                                       label=f"{entry.network}, seed {seed}"))
+        for source, accuracy in entry.published.items():
             times = [seconds_to(history, accuracy) for history in histories]
             passed = [one for one in times if one is not None]
-            row = {"network": entry.name, "accuracy of": source, "validation accuracy": accuracy,
-                   "runs that pass it": f"{len(passed)} of {rounds}",
-                   "training, s": spread(passed) if passed else None}
-            if source == "d2l-en" and lab.budget() != "gpu":
-                row |= {"target, s": LIMITS[key], "reached": len(passed) == rounds and
-                        row["training, s"]["median"] <= LIMITS[key]}
-            rows.append(row)
+            rows.append({"network": entry.network, "accuracy of": source,
+                         "validation accuracy": accuracy,
+                         "runs that pass it": f"{len(passed)} of {rounds}",
+                         "training, s": spread(passed) if passed else None})
     return rows
 
 

@@ -1,23 +1,20 @@
-"""Run the races and keep their results in benchmarks/results/cpu.json, cuda.json or mps.json.
+"""Run the races and keep their results in benchmarks/results, a file for each device.
 
-Each race measures its contestants in turns, in one process, on this machine. A race that is
-finished is kept at once, so an interrupted run loses only the race it was in.
+Each race runs in a process of its own, its contestants in turns. A race that is finished is
+kept at once, so an interrupted run loses only the race it was in.
 """
 import argparse
 import json
-import platform
+import os
+import re
+import subprocess
 import sys
-import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "chapters"), str(ROOT / "tools"), str(ROOT / "benchmarks")]
+from tools.shared import execution
+from tools.shared.source import CHAPTERS, ROOT
 
-import fashion  # noqa: E402
-import lab  # noqa: E402 before torch: it settles how PyTorch's threads wait
-import torch  # noqa: E402
-import torchvision  # noqa: E402
-
+RESULTS = ROOT / "benchmarks" / "results"
 # Race: (module, function, whether it takes the number of rounds).
 RACES = {"epochs": ("epochs", "race", True), "to_accuracy": ("accuracy", "time_to_accuracy", True),
          "limit": ("limit", "steps", True), "profile": ("limit", "operations", False),
@@ -26,55 +23,86 @@ RACES = {"epochs": ("epochs", "race", True), "to_accuracy": ("accuracy", "time_t
          "build": ("costs", "build", False)}
 
 
-def run_race(name, rounds):
-    """A race's tables (lists of rows), and when, where and how long it was run."""
+def environment(root=None):
+    """The environment of a race: how threads wait, the data, and the chapters' modules."""
+    paths = [str(CHAPTERS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return execution.environment(root) | {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+def run_race(name, rounds, root):
+    """A race's tables, and when, where and how long it was run.
+
+    Raises RuntimeError where the race failed; what it said stands above.
+    """
     module, function, takes_rounds = RACES[name]
-    start = time.monotonic()
-    tables = getattr(__import__(module), function)(*[rounds] * takes_rounds)
-    return {"device": lab.device_name(), "python": platform.python_version(),
-            "torch": torch.__version__, "torchvision": torchvision.__version__,
-            "date": time.strftime("%Y-%m-%d"), "rounds": rounds if takes_rounds else 1,
-            "seconds": round(time.monotonic() - start),
-            "tables": tables if isinstance(tables, tuple) else [tables]}
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.race", module, function, *[str(rounds)] * takes_rounds],
+        cwd=ROOT, env=environment(root), stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise RuntimeError(f"The race {name} failed: the lines above say why.")
+    return json.loads(done.stdout.splitlines()[-1]) | {"rounds": rounds if takes_rounds else 1}
 
 
-def keep(path, name, result):
-    """Put one race's result into the file, beside the others."""
-    results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    results[name] = result
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+def keep(folder, name, result):
+    """Put one race's result into its device's file, beside the others; returns the file."""
+    path = folder / (re.sub(r"\W+", "-", result["device"].lower()).strip("-") + ".json")
+    results = read(path) if path.exists() else {}
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps(results | {name: result}, indent=1) + "\n", encoding="utf-8")
+    fresh.replace(path)
+    return path
 
 
-def main(argv=None):
-    """Run the command line; returns an exit status."""
-    parser = argparse.ArgumentParser(description=__doc__,
+def read(path):
+    """The results in a file; a ValueError names it and the cure where it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as err:
+        raise ValueError(f"{path} is damaged ({err}). Bring it back with git checkout, or delete "
+                         "it.") from err
+
+
+def arguments(argv):
+    """The command line's, once they are sound."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("races", nargs="*", metavar="RACE",
                         help=f"which ones (default: all): {', '.join(RACES)}")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each contestant (3)")
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results",
+    parser.add_argument("--results", type=Path, default=RESULTS,
                         help="the folder to write to (default: benchmarks/results)")
     args = parser.parse_args(argv)
-    unknown = set(args.races) - set(RACES)
-    if unknown:
+    if unknown := set(args.races) - set(RACES):
         parser.error(f"no race {', '.join(sorted(unknown))}; there are {', '.join(RACES)}")
     if args.rounds < 1:
         parser.error("--rounds must be at least 1")
-    fit = lab.budget() != "smoke" and fashion.find()[1] == fashion.REAL
-    if not fit and args.results == parser.get_default("results"):
-        parser.error("the smoke budget or drawn data measure nothing that the book may show: "
-                     "name another folder with --results")
-    path = args.results / f"{lab.device().type}.json"
-    for number, name in enumerate(args.races or RACES, start=1):
-        print(f"[{number}/{len(args.races or RACES)}] {name}", flush=True)
-        keep(path, name, run_race(name, args.rounds))
+    for path in args.results.glob("*.json"):
+        read(path)  # a damaged file is told now, and not after an hour
+    return parser, args
+
+
+def main(argv=None):
+    """Run the command line; returns an exit status."""
+    try:
+        parser, args = arguments(argv)
+        place, root = execution.settle()
+        if args.results == RESULTS and (place.budget, place.data) not in (
+                ("cpu", "Fashion-MNIST"), ("gpu", "Fashion-MNIST")):
+            parser.error("the smoke budget or drawn data measure nothing that the book may show: "
+                         "name another folder with --results")
+        for number, name in enumerate(args.races or RACES, start=1):
+            print(f"[{number}/{len(args.races or RACES)}] {name}", flush=True)
+            path = keep(args.results, name, run_race(name, args.rounds, root))
+    except (execution.Unfit, OSError, RuntimeError, ValueError) as err:
+        print(err, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. The races that were finished are kept.", file=sys.stderr)
+        return 130
     print(f"Kept in {path}")
     return 0
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit("\nInterrupted. The races that were finished are kept.")
+    sys.exit(main())

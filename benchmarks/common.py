@@ -3,27 +3,18 @@ import dataclasses
 import statistics
 import time
 
-import lab  # before torch: it settles how PyTorch's threads wait
+import lab
 import torch
-from definitions import definitions
 from torch.nn import functional as F
 
-
-@dataclasses.dataclass
-class Entry:
-    """A chapter's network as that chapter trains it on this device."""
-    name: str
-    make: object  # a function without arguments
-    recipe: dict  # what it hands to lab.train
+from tools.shared.definitions import definitions
+from tools.shared.source import chapter_names
 
 
 def entries():
-    """The networks of the three chapters, with the chapters' recipes."""
-    bn, resnet, densenet = map(definitions, ("batch_norm", "resnet", "densenet"))
-    return [Entry("LeNet + BN", lambda: bn["lenet"](bn["BatchNorm"]), bn["recipe"]),
-            Entry(resnet["name"], resnet["make"], resnet["recipe"]),
-            Entry("DenseNet", densenet["compact_densenet"],
-                  densenet["recipe"] | {"num_epochs": densenet["num_epochs"]["DenseNet"]})]
+    """The chapters' networks, as each chapter that has one declares it (a ``lab.Record``)."""
+    defined = map(definitions, chapter_names())
+    return [names["record"] for names in defined if "record" in names]
 
 
 def part(data, num_train, num_val=500):

@@ -7,15 +7,15 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import lab  # before torch: it settles how PyTorch's threads wait
-import pdf
+import lab
 import psutil
 import torch
-from common import entries, in_turns, part, seconds, spread
-from definitions import definitions
-from outputs import ROOT
-from run import chapter_names
 from torch import nn
+
+from benchmarks.common import entries, in_turns, part, seconds, spread
+from tools.shared.definitions import definitions
+from tools.shared.source import ROOT, chapter_names
+from tools.shared.tex import absent
 
 
 def scratch(rounds):
@@ -57,13 +57,13 @@ def train_some_steps(index):
     some = part(data, 40 * entry.recipe["batch_size"], num_val=1000)
     before = peak = held_mib()
     with ThreadPoolExecutor() as pool:
-        training = pool.submit(lab.train, entry.make(), some, label=entry.name,
+        training = pool.submit(lab.train, entry.make(), some, label=entry.network,
                                **entry.recipe | {"num_epochs": 1})
         while not training.done():
             time.sleep(0.005)
             peak = max(peak, held_mib())
         training.result()  # raises what the training raised
-    return {"network": entry.name, "with the data, MiB": round(before),
+    return {"network": entry.network, "with the data, MiB": round(before),
             "peak in training, MiB": round(peak)}
 
 
@@ -71,8 +71,9 @@ def memory():
     """Peak memory of each chapter's training, each in a process of its own."""
     rows = []
     for index in range(len(entries())):
-        code = f"import bench, costs, json; print(json.dumps(costs.train_some_steps({index})))"
-        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "benchmarks",
+        code = ("import json; from benchmarks import costs; "
+                f"print(json.dumps(costs.train_some_steps({index})))")
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT,
                               stdout=subprocess.PIPE, text=True, check=True)
         rows.append(json.loads(done.stdout.splitlines()[-1]))
     return rows
@@ -96,12 +97,12 @@ def timed(what, *command):
 
 def build():
     """Executing each chapter, building the site, cold and again, the PDF where there is TeX."""
-    rows = [timed(f"executing {name}", "tools/run.py", "--force", name) for name in chapter_names()]
+    rows = [timed(f"executing {name}", "-m", "tools.run", "--force", name) for name in chapter_names()]
     shutil.rmtree(ROOT / "_build" / "html", ignore_errors=True)
-    rows += [timed("make book, cold", "tools/book.py"),
-             timed("make book, unchanged", "tools/book.py")]
-    if missing := pdf.absent():
+    rows += [timed("make book, cold", "-m", "tools.book"),
+             timed("make book, unchanged", "-m", "tools.book")]
+    if missing := absent():
         print(f"{', '.join(missing)} is not here: make pdf is left out.")
     else:
-        rows.append(timed("make pdf", "tools/pdf.py"))
+        rows.append(timed("make pdf", "-m", "tools.pdf"))
     return rows

@@ -1,7 +1,7 @@
 """Train one of d2l's networks with d2l's loader and train_ch6, in a process of its own.
 
-Does not import ``lab`` before torch: the threads wait as PyTorch has them by default,
-unless the environment says otherwise. Prints the seconds and the test accuracy as JSON.
+Its threads wait as its environment says, or else as PyTorch has them by default. Prints the
+seconds and the test accuracy as JSON.
 """
 import contextlib
 import gzip
@@ -14,15 +14,12 @@ import warnings
 from pathlib import Path
 from unittest import mock
 
+import fashion
 import torch
 from d2l import torch as d2l
 from torch.utils.data import DataLoader, Subset
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "chapters"), str(ROOT / "tools")]
-
-import fashion  # noqa: E402
-from definitions import definitions  # noqa: E402
+from tools.shared.definitions import definitions
 
 
 class Curve:

@@ -4,25 +4,25 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import fashion
-import lab  # before torch: it settles how PyTorch's threads wait
+import lab
 import torch
-from common import forward_backward, in_turns, seconds, spread
-from d2l_trainer import network
 from torch import nn
 from torch.nn import functional as F
 
-TRAINER = Path(__file__).with_name("d2l_trainer.py")
-THREADS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")  # what lab sets
+from benchmarks.common import forward_backward, in_turns, seconds, spread
+from benchmarks.d2l_trainer import network
+from tools.shared.execution import THREADS
+from tools.shared.source import ROOT
 
 
 def theirs(task, seed, threads):
     """Seconds of d2l's training and its test accuracy; threads: with lab's settings of them."""
     env = {name: value for name, value in os.environ.items() if threads or name not in THREADS}
-    done = subprocess.run([sys.executable, TRAINER, json.dumps(task | {"seed": seed})],
-                          env=env, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run([sys.executable, "-m", "benchmarks.d2l_trainer",
+                           json.dumps(task | {"seed": seed})],
+                          cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -1,10 +1,11 @@
 """How far a training step is from what the machine can do, and where its time goes."""
-import lab  # before torch: it settles how PyTorch's threads wait
+import lab
 import torch
-from common import entries, forward_backward, in_turns, part, seconds, spread
 from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.common import entries, forward_backward, in_turns, part, seconds, spread
 
 
 def step_flops(net, X, y):
@@ -42,13 +43,13 @@ def steps(rounds):
         ours(0), bare()  # warm up
         times = in_turns({"ours": ours, "bare": lambda _, bare=bare: seconds(bare, count)}, rounds)
         ratio = spread([a / b for a, b in zip(times["ours"], times["bare"])])
-        rows.append({"network": entry.name,
+        rows.append({"network": entry.network,
                      "our step, ms": spread([1e3 * t for t in times["ours"]]),
                      "bare step, ms": spread([1e3 * t for t in times["bare"]]),
                      "ratio": ratio, "target": 1.1, "reached": ratio["median"] <= 1.1})
         reached = flops / spread(times["ours"])["median"]
         best = matmul_flops(torch.bfloat16 if fast else torch.float32)
-        flop_rows.append({"network": entry.name, "precision": "bfloat16" if fast else "float32",
+        flop_rows.append({"network": entry.network, "precision": "bfloat16" if fast else "float32",
                           "our step, GFLOP/s": reached / 1e9,
                           "matrix product, GFLOP/s": best / 1e9,
                           "share": f"{reached / best:.0%}"})
@@ -65,11 +66,11 @@ def operations():
         some, net = part(data, 10 * recipe["batch_size"]), entry.make()
         lab.train(net, some, **recipe, label="warm-up")
         with profile(activities=activities) as profiler:
-            lab.train(net, some, **recipe, label=f"{entry.name}, profiled")
+            lab.train(net, some, **recipe, label=f"{entry.network}, profiled")
         times = {event.key: event.self_device_time_total if on_gpu else event.self_cpu_time_total
                  for event in profiler.key_averages()}
         total = sum(times.values())
-        shares[entry.name] = {name.removeprefix("aten::"): time / total
+        shares[entry.network] = {name.removeprefix("aten::"): time / total
                               for name, time in times.items()}
     most = {name: max(one.get(name, 0) for one in shares.values())
             for name in set().union(*shares.values())}

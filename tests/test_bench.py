@@ -1,14 +1,16 @@
 """The races run, keep what is finished, and the book's tables are what they measured."""
 import json
 
-import accuracy
-import bench
-import costs
-import epochs
+import subprocess
+import sys
+
 import lab
 import pytest
-import races
-from conftest import ROOT
+
+from benchmarks import accuracy, bench, costs, epochs
+from tools.extensions import races
+from tools.shared.execution import THREADS
+from tools.shared.source import ROOT
 
 
 @pytest.fixture
@@ -58,11 +60,11 @@ def test_seconds_to_an_accuracy():
 
 
 def test_a_later_race_leaves_the_earlier_ones(tmp_path):
-    path = tmp_path / "cpu.json"
-    bench.keep(path, "a", {"rows": [1]})
-    bench.keep(path, "b", {"rows": [2]})
-    bench.keep(path, "a", {"rows": [3]})
-    assert json.loads(path.read_text()) == {"a": {"rows": [3]}, "b": {"rows": [2]}}
+    for name, device in ("a", "Tesla T4"), ("b", "Tesla T4"), ("a", "NVIDIA H100"), ("a", "Tesla T4"):
+        path = bench.keep(tmp_path, name, {"device": device})
+    assert path.name == "tesla-t4.json"
+    assert json.loads(path.read_text()) == {"a": {"device": "Tesla T4"}, "b": {"device": "Tesla T4"}}
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["nvidia-h100.json", "tesla-t4.json"]
 
 
 def test_smoke_results_stay_out_of_the_book(smoke, capsys):
@@ -88,11 +90,28 @@ def test_missing_results_are_named(tmp_path):
     assert "`make bench`" in races.race("limit", tmp_path)
 
 
+def test_a_damaged_file_is_told_before_the_race(smoke, tmp_path, capsys):
+    (tmp_path / "cpu.json").write_text('{"epochs": <<<<<<< HEAD')
+    assert bench.main(["scratch", "--results", str(tmp_path)]) == 1
+    assert "cpu.json is damaged" in capsys.readouterr().err
+
+
 def test_published_results_are_of_real_runs():
-    files = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
-    assert files
-    for path in files:
-        results = json.loads(path.read_text())
-        assert set(results) == set(bench.RACES), path
-        for name, result in results.items():
+    """Every device's are well-formed, and a CPU's are complete."""
+    complete = False
+    for path in (ROOT / "benchmarks" / "results").glob("*.json"):
+        told = bench.read(path)
+        assert set(told) <= set(bench.RACES), path
+        for name, result in told.items():
             assert all(result["tables"]) and result["device"] and result["torch"], (path, name)
+        complete |= (set(told) == set(bench.RACES)
+                     and {result["device_type"] for result in told.values()} == {"cpu"})
+    assert complete
+
+
+def test_threads_wait_as_the_launcher_says(smoke):
+    """Whatever is imported first: the settings are there before the process starts."""
+    code = "import torch, os; print([os.environ[name] for name in %r])" % list(THREADS)
+    done = subprocess.run([sys.executable, "-c", code], env=bench.environment(), text=True,
+                          capture_output=True, check=True)
+    assert done.stdout.strip() == str(list(THREADS.values()))

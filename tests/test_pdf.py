@@ -2,30 +2,30 @@
 import re
 import shutil
 import subprocess
-import sys
 
-import formulas
-import pdf
 import pytest
-import run
 from bs4 import BeautifulSoup
-from conftest import ROOT
+from conftest import tool
 
-CHAPTERS = run.chapter_names()
+from tools import formulas, pdf
+from tools.shared import source, tex
+from tools.shared.building import NAME, PDF
+from tools.shared.source import ROOT
+
+CHAPTERS = source.chapter_names()
 PROGRAMS = ("pdftotext", "pdfinfo", "pdffonts", "pdfimages", "qpdf")
 
 
 @pytest.fixture(scope="module")
 def printed(book):
     """The book's PDF, of the same run as the site."""
-    if missing := pdf.absent() or [name for name in PROGRAMS if not shutil.which(name)]:
+    if missing := tex.absent() or [name for name in PROGRAMS if not shutil.which(name)]:
         pytest.skip(f"{', '.join(missing)} is not here: `make pdf` says what to install; "
                     "the tests need poppler-utils and qpdf, too")
-    done = subprocess.run([sys.executable, "tools/pdf.py", "--own"], cwd=book, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
+    done = tool(book, "pdf", "--own")
     assert done.returncode == 0, done.stdout[-5000:]
     assert "WARNING" not in done.stdout
-    return book / pdf.PDF.relative_to(ROOT)
+    return book / PDF.relative_to(ROOT)
 
 
 def shown(program, *args):
@@ -54,12 +54,12 @@ def page(book, name):
 
 def latex(book):
     """The book as LaTeX."""
-    return (book / "_build" / "latex" / f"{pdf.NAME}.tex").read_text(encoding="utf-8")
+    return (book / "_build" / "latex" / f"{NAME}.tex").read_text(encoding="utf-8")
 
 
 def numbers_in_print(book):
     """The number that LaTeX gave to each label."""
-    text = (book / "_build" / "latex" / f"{pdf.NAME}.aux").read_text(encoding="utf-8")
+    text = (book / "_build" / "latex" / f"{NAME}.aux").read_text(encoding="utf-8")
     return dict(re.findall(r"^\\newlabel\{(?:[^{}]*:)?([\w-]+)\}\{\{([\d.]+)\}", text, re.MULTILINE))
 
 
@@ -131,7 +131,7 @@ def test_nothing_prints_that_no_reader_can_use(book, texts):
 
 
 def test_pages_are_filled(book, texts):
-    toc = (book / "_build" / "latex" / f"{pdf.NAME}.toc").read_text(encoding="utf-8")
+    toc = (book / "_build" / "latex" / f"{NAME}.toc").read_text(encoding="utf-8")
     starts = {int(number) for number in re.findall(r"^\\contentsline \{chapter\}.*\{(\d+)\}\{", toc,
                                                    re.MULTILINE)}
     assert len(starts) > len(CHAPTERS)
@@ -144,7 +144,7 @@ def test_pages_are_filled(book, texts):
 def test_folded_code_is_left_out(book, texts):
     text = "\n".join(texts)
     for name in CHAPTERS:
-        for cell in run.read_chapter(name).cells:
+        for cell in source.read_chapter(name).cells:
             if cell.cell_type == "code" and cell.source.startswith("def "):
                 folded = "hide-input" in cell.metadata.get("tags", [])
                 first = cell.source.splitlines()[0]
@@ -169,6 +169,6 @@ def test_complaints_are_found():
            "LaTeX Warning: Reference `a' on page 1 undefined on input line 3.\n"
            "Package hyperref Warning: Token not allowed in a PDF string\n"
            "LaTeX Font Warning: Size substitutions with differences\n")
-    assert [line.split()[0] for line in pdf.COMPLAINT.findall(log)] == ["Overfull", "Missing", "LaTeX"]
+    assert [line.split()[0] for line in tex.COMPLAINT.findall(log)] == ["Overfull", "Missing", "LaTeX"]
     stop = "x\n./book.tex:84: Missing number\n<to be read again>\nl.84\n"
-    assert pdf.errors(stop) == ["./book.tex:84: Missing number\n<to be read again>\nl.84"]
+    assert tex.errors(stop) == ["./book.tex:84: Missing number\n<to be read again>\nl.84"]

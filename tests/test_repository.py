@@ -1,11 +1,11 @@
 """The repository's address, and the buttons that use it."""
-import subprocess
 from types import SimpleNamespace
 
 import pytest
-import repository
-import run
 from test_book import page
+
+from tools.extensions import repository
+from tools.shared import source
 
 DEFAULT = "https://github.com/someone/book"
 
@@ -13,8 +13,7 @@ DEFAULT = "https://github.com/someone/book"
 def remote(monkeypatch, url):
     """Pretend that this is the checkout's remote."""
     monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
-    monkeypatch.setattr(repository.subprocess, "run", lambda *args, **options:
-                        subprocess.CompletedProcess(args, 0, stdout=f"{url}\n"))
+    monkeypatch.setattr(repository, "git", lambda *command: url)
 
 
 @pytest.mark.parametrize("url", ["https://github.com/a-fork/my.book", "git@github.com:a-fork/my.book.git",
@@ -30,13 +29,19 @@ def test_no_github_remote(monkeypatch, url):
     assert repository.address(DEFAULT) == DEFAULT
 
 
+def test_without_the_program_git(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    assert source.git("--version") == "" and repository.address(DEFAULT) == DEFAULT
+
+
 def test_githubs_variable_wins(monkeypatch):
     remote(monkeypatch, "https://github.com/a-fork/book")
     monkeypatch.setenv("GITHUB_REPOSITORY", "other/book")
     assert repository.address(DEFAULT) == "https://github.com/other/book"
 
 
-@pytest.mark.parametrize("name", run.chapter_names())
+@pytest.mark.parametrize("name", source.chapter_names())
 def test_buttons_lead_to_the_notebook(book, name):
     links = {link["href"] for link in page(book, f"chapters/{name}").select("a[href]")}
     [colab] = [link for link in links if "colab.research.google.com" in link]

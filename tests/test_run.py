@@ -1,21 +1,22 @@
 """The runner and the store: progress, failures, interruption, what is executed again."""
+import json
 import os
 import re
+import shutil
 import signal
-import threading
+import subprocess
+import sys
 import time
 
 import nbformat
-import outputs
 import pytest
-import run
+from conftest import tool
+
+from tools.shared import store
+from tools.shared.source import ROOT
 
 CHAPTER = """\
 ---
-jupytext:
-  text_representation:
-    extension: .md
-    format_name: myst
 kernelspec:
   display_name: Python 3
   language: python
@@ -25,7 +26,8 @@ kernelspec:
 # Title
 
 ```{{code-cell}} ipython3
-{tags}print("{name}")
+{tags}import lab
+print("{name}")
 ```
 
 A sentence.
@@ -37,129 +39,194 @@ A sentence.
 
 
 @pytest.fixture
-def book(tmp_path, stand_in, monkeypatch):
-    """A small checkout with two chapters, which ``run.main`` works on."""
+def small(tmp_path, stand_in, monkeypatch):
+    """A small checkout with two chapters and the book's shared modules."""
+    shutil.copytree(ROOT / "tools", tmp_path / "tools",
+                    ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "chapters").mkdir()
-    (tmp_path / "chapters" / "lab.py").write_text("")
+    for module in (ROOT / "chapters").glob("*.py"):
+        shutil.copy(module, tmp_path / "chapters")
     (tmp_path / "_toc.yml").write_text(
         "parts:\n- chapters:\n  - file: chapters/one\n  - file: chapters/two\n")
     write(tmp_path, "one")
     write(tmp_path, "two")
-    for module in (run, outputs):
-        monkeypatch.setattr(module, "ROOT", tmp_path)
-        monkeypatch.setattr(module, "CHAPTERS", tmp_path / "chapters")
     monkeypatch.setenv("BUDGET", "smoke")
     monkeypatch.setenv("FASHION_MNIST_ROOT", str(stand_in))
     return tmp_path
 
 
-def write(book, name, second="print('second')", tags=""):
+def write(book, name, second="print('second')", tags="", sentence="A sentence."):
     """Write a chapter; ``tags`` is a line of cell options."""
-    (book / "chapters" / f"{name}.md").write_text(CHAPTER.format(name=name, second=second, tags=tags))
+    text = CHAPTER.format(name=name, second=second, tags=tags)
+    (book / "chapters" / f"{name}.md").write_text(text.replace("A sentence.", sentence))
 
 
-def test_runs_and_reuses(book, capfd):
-    assert run.main([]) == 0
-    out, err = capfd.readouterr()
-    assert re.search(r"^one \d+:\d\d cell 2/2 \[ *[\d.]+ s\] print\('second'\)$", out, re.MULTILINE)
-    assert "two: done in" in out and "stand-in" in out and not err
-    assert run.main([]) == 0
-    out, _ = capfd.readouterr()
-    assert "one: unchanged" in out and "two: unchanged" in out
-    assert run.main(["--force", "two"]) == 0
-    out, _ = capfd.readouterr()
-    assert "two: done" in out and "one 0:" not in out and "one: " not in out
+def run(book, *args, status=0):
+    """What ``tools.run`` prints, once it has ended with that status."""
+    done = tool(book, "run", *args)
+    assert done.returncode == status, done.stdout
+    return done.stdout
 
 
-@pytest.mark.parametrize("change", ["code", "tag", "module", "budget", "data"])
-def test_what_executes_again(book, monkeypatch, capfd, change):
-    run.main(["one"])
+def test_runs_and_reuses(small):
+    told = run(small)
+    assert re.search(r"^one \d+:\d\d cell 2/2 \[ *[\d.]+ s\] print\('second'\)$", told, re.MULTILINE)
+    assert "two: done in" in told and "stand-in" in told and "budget smoke; device" in told
+    told = run(small)
+    assert "one: unchanged" in told and "two: unchanged" in told
+    told = run(small, "--force", "two")
+    assert "two: done" in told and "one 0:" not in told and "one: " not in told
+
+
+def test_prose_comments_and_docstrings_execute_nothing(small):
+    run(small, "one")
+    write(small, "one", sentence="Another sentence.", second="print('second')  # a comment",
+          tags="---\nmystnb:\n  figure:\n    caption: New.\n---\n")
+    for name in "lab", "animation":
+        path = small / "chapters" / f"{name}.py"
+        path.write_text(path.read_text() + "\n# A new comment.\n")
+    path.write_text('"""Another docstring."""\n' + path.read_text().split('"""', 2)[2])
+    assert "one: unchanged" in run(small, "one")
+
+
+@pytest.mark.parametrize("change", ["code", "tag", "module", "budget"])
+def test_what_executes_again(small, monkeypatch, change):
+    run(small, "one")
     if change == "code":
-        write(book, "one", second="print('changed')")
+        write(small, "one", second="print('changed')")
     elif change == "tag":
-        write(book, "one", tags=":tags: [definition]\n")
+        write(small, "one", tags=":tags: [definition]\n")
     elif change == "module":
-        (book / "chapters" / "lab.py").write_text("# changed")
-    elif change == "budget":
-        monkeypatch.setenv("BUDGET", "cpu")
+        path = small / "chapters" / "lab.py"
+        path.write_text(path.read_text() + "\nCHANGED = 1\n")
     else:
-        monkeypatch.setattr(outputs.fashion, "source", lambda: outputs.fashion.REAL)
-    run.main(["one"])
-    assert "one: unchanged" not in capfd.readouterr().out
+        monkeypatch.setenv("BUDGET", "cpu")
+    assert "one: done" in run(small, "one")
 
 
-def test_text_and_caption_execute_nothing(book, capfd):
-    run.main(["one"])
-    write(book, "one", tags="---\nmystnb:\n  figure:\n    caption: New.\n---\n")
-    path = book / "chapters" / "one.md"
-    path.write_text(path.read_text().replace("A sentence.", "Another sentence."))
-    run.main(["one"])
-    assert "one: unchanged" in capfd.readouterr().out
+def test_failing_cell_loses_no_other_chapter(small):
+    write(small, "one", second="value = 1\nvalue / 0")
+    told = run(small, status=1)
+    line = (small / "chapters" / "one.md").read_text().splitlines().index("value / 0") + 1
+    assert f"chapters/one.md:{line}: cell 2/2 failed with ZeroDivisionError" in told
+    assert "two: done" in told and "\x1b" not in told and "Failed: one." in told
+    write(small, "one")
+    told = run(small)
+    assert "one: done" in told and "two: unchanged" in told
 
 
-def test_failing_cell_loses_no_other_chapter(book, capfd):
-    write(book, "one", second="value = 1\nvalue / 0")
-    assert run.main([]) == 1
-    out, err = capfd.readouterr()
-    assert "two: done" in out
-    line = (book / "chapters" / "one.md").read_text().splitlines().index("value = 1")
-    assert f"chapters/one.md:{line + 1}: cell 2/2 failed with ZeroDivisionError" in err
-    assert "value / 0" in err and "\x1b" not in err and "Failed: one." in err
-    write(book, "one")
-    assert run.main([]) == 0
-    out, _ = capfd.readouterr()
-    assert "one: done" in out and "two: unchanged" in out
+def test_dead_kernel(small):
+    write(small, "one", second="import os\nos._exit(1)")
+    told = run(small, "one", status=1)
+    assert "kernel died in cell 2/2" in told and "BUDGET=smoke" in told
 
 
-def test_dead_kernel(book, capfd):
-    write(book, "one", second="import os\nos._exit(1)")
-    assert run.main(["one"]) == 1
-    err = capfd.readouterr().err
-    assert "kernel died in cell 2/2" in err and "BUDGET=smoke" in err
+def test_interrupt_and_resume(small):
+    marker = small / "started"
+    write(small, "two", second=f"import time\nopen({str(marker)!r}, 'w')\ntime.sleep(600)")
+    process = subprocess.Popen([sys.executable, "-m", "tools.run"], cwd=small, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    while not marker.exists():
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    told, _ = process.communicate()
+    assert process.returncode == 130
+    assert "Interrupted. What was finished is kept" in told and "Traceback" not in told
+    write(small, "two")
+    told = run(small)
+    assert "one: unchanged" in told and "two: done" in told
 
 
-def test_interrupt_and_resume(book, capfd):
-    marker = book / "started"
-    write(book, "two", second=f"import time\nopen({str(marker)!r}, 'w')\ntime.sleep(60)")
-
-    def interrupt():
-        while not marker.exists():
-            time.sleep(0.1)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=interrupt, daemon=True).start()
-    assert run.main([]) == 130
-    err = capfd.readouterr().err
-    assert "Interrupted. What was finished is kept" in err and "Traceback" not in err
-    write(book, "two")
-    assert run.main([]) == 0
-    out, _ = capfd.readouterr()
-    assert "one: unchanged" in out and "two: done" in out
+@pytest.mark.parametrize("name, value, words", [
+    ("FASHION_MNIST_ROOT", os.path.abspath("nowhere"), "nowhere"),
+    ("BUDGET", "typo", "BUDGET=typo is unknown. Use smoke, cpu or gpu.")])
+def test_what_is_wrong_stops_the_run_at_once(small, monkeypatch, name, value, words):
+    monkeypatch.setenv(name, value)
+    told = run(small, status=1)
+    assert words in told and "Traceback" not in told and "cell" not in told
 
 
-def test_bad_data_stop_the_run_at_once(book, monkeypatch, capfd):
-    monkeypatch.setenv("FASHION_MNIST_ROOT", str(book / "nowhere"))
-    assert run.main([]) == 1
-    out, err = capfd.readouterr()
-    assert "nowhere" in err and "Traceback" not in err and "cell" not in out
+def test_unknown_chapter_and_help(small):
+    assert "no chapter three; there are one, two" in run(small, "three", status=2)
+    told = run(small, "--help")
+    assert "--force" in told and "FASHION_MNIST_ROOT" in told
 
 
-def test_unknown_chapter_and_help(book, capfd):
-    with pytest.raises(SystemExit, match="2"):
-        run.main(["three"])
-    assert "no chapter three; there are one, two" in capfd.readouterr().err
-    with pytest.raises(SystemExit, match="0"):
-        run.main(["--help"])
-    out, _ = capfd.readouterr()
-    assert "--force" in out and "FASHION_MNIST_ROOT" in out
+@pytest.fixture
+def kept(tmp_path):
+    """A run of one cell with a picture, kept, and its notebook."""
+    cell = nbformat.v4.new_code_cell("1 + 1", outputs=[
+        nbformat.v4.new_output("stream", text="2"),
+        nbformat.v4.new_output("display_data", data={
+            "image/svg+xml": "<svg/>", "image/png": "iVBORw0KGgo=", "text/plain": "p",
+            store.FACTS: {"budget": "cpu"}})])
+    nb = nbformat.v4.new_notebook(cells=[cell])
+    store.write(nb, store.Place("cpu", "cpu", "drawn"), 1.0, tmp_path / "run")
+    return store.Run(tmp_path / "run"), nb
 
 
-def test_outputs_come_back_with_the_newest_metadata(tmp_path):
-    store = outputs.Store(tmp_path)
-    cell = nbformat.v4.new_code_cell("1 + 1", metadata={"caption": "old"}, outputs=[
-        nbformat.v4.new_output("stream", text="2")])
-    store.keep(nbformat.v4.new_notebook(cells=[cell]), "x", 1.0)
+def test_outputs_come_back_with_the_newest_metadata(kept):
+    run, nb = kept
     new = nbformat.v4.new_code_cell("1 + 1", metadata={"caption": "new"})
-    _, merged = store.merge_match_into_notebook(nbformat.v4.new_notebook(cells=[new]))
-    assert merged.cells[0].metadata.caption == "new"
-    assert merged.cells[0].outputs[0].text == "2"
+    filled = run.fill(nbformat.v4.new_notebook(cells=[new]))
+    assert filled.cells[0].metadata.caption == "new"
+    assert filled.cells[0].outputs == nb.cells[0].outputs
+    assert run.facts == {"budget": "cpu"}
+    assert {path.suffix for path in run.folder.iterdir()} == {".json", ".svg", ".png"}
+
+
+@pytest.mark.parametrize("damage", ["cut", "number", "picture", "gone", "conflict"])
+def test_damaged_outputs_are_named_with_the_cure(kept, damage):
+    run, nb = kept
+    path = run.folder / "run.json"
+    text = path.read_text()
+    if damage in ("picture", "gone"):
+        path = next(run.folder.glob("*.svg"))
+        path.write_text("<svg>1</svg>") if damage == "picture" else path.unlink()
+    else:
+        path.write_text({"cut": text[:100], "number": text.replace('"2"', '"3"'),
+                         "conflict": text.replace('"cells"', '<<<<<<< HEAD\n"cells"')}[damage])
+    with pytest.raises(store.Damaged, match=rf"{path.name}.*Delete that folder"):
+        store.Run(run.folder).fill(nb)
+
+
+def test_a_full_disk_leaves_the_run_of_before(kept, monkeypatch):
+    run, nb = kept
+    nb.cells[0].outputs[0].text = "another"
+
+    def full(path, content):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(store.Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        store.write(nb, run.place, 1.0, run.folder)
+    monkeypatch.undo()
+    assert store.Run(run.folder).record == run.record
+    assert [path.name for path in run.folder.parent.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("one, other, equal", [
+    ("x = 1", "x = 1  # one", True), ("x = 1", "x  =  1\n\n", True), ("x = 1", "x = 2", False),
+    ('def f():\n    "a"\n    return 1', 'def f():\n    """b"""\n    return 1', True),
+    ('def f():\n    return "a"', 'def f():\n    return "b"', False),
+    ('"""a"""\nx = 1', "x = 1", True), ('x = "a"', "x = 'a'", True), ("%time x", "%time y", False),
+    ("f(1)", "f(True)", False), ("x = 1", "x = 1.0", False), ("a.b", "a.c", False)])
+def test_what_runs_is_the_syntax_tree(one, other, equal):
+    assert (store.code_hash(one) == store.code_hash(other)) == equal
+
+
+def test_only_imported_modules_count(tmp_path):
+    (tmp_path / "a.py").write_text("def f():\n    from b import g\n")
+    (tmp_path / "b.py").write_text("import math\n")
+    (tmp_path / "c.py").write_text("")
+    assert list(store.modules(["%matplotlib inline", "import a as one"], tmp_path)) == ["a.py", "b.py"]
+
+
+def test_the_list_of_outputs(book):
+    told = tool(book, "outputs", "--own", "--cells").stdout
+    assert "scaling: it was never published" in told
+    assert re.search(r"_build/outputs/scaling/\w+: a drawn stand-in, budget smoke", told)
+    assert re.search(r"cell \d+: .*\.svg", told) and store.FACTS in told
+    run = next((book / "_build" / "outputs" / "scaling").glob("*/run.json"))
+    assert json.loads(run.read_text())["place"]["budget"] == "smoke"

@@ -19,10 +19,7 @@ from xml.etree import ElementTree
 
 import nbformat
 import pytest
-import run
-import share
 from axe_playwright_python.sync_playwright import Axe
-from conftest import ROOT
 from fontTools.ttLib import TTFont
 from markdown_it import MarkdownIt
 from mdit_py_plugins.colon_fence import colon_fence_plugin
@@ -31,8 +28,11 @@ from mdit_py_plugins.front_matter import front_matter_plugin
 from playwright.sync_api import sync_playwright
 from test_book import page as parsed
 
-CHAPTERS = [f"chapters/{name}" for name in run.chapter_names()]
-PAGES = [*CHAPTERS, "index", "results", "references"]
+from tools.extensions import share
+from tools.shared.source import ROOT, chapter_names, read_chapter
+
+CHAPTERS = [f"chapters/{name}" for name in chapter_names()]
+PAGES = [*CHAPTERS, "chapters/scaling", "index", "results", "references"]
 ALL_PAGES = [*PAGES, "genindex", "search"]
 BROWSERS = "chromium", "chromium-browser", "google-chrome"
 FLAGS = ("--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
@@ -140,7 +140,7 @@ def equations_of(text):
 def source_equations(name):
     """How many formulas a page's source holds, in text and in the captions of plots."""
     captions = [cell.metadata.get("mystnb", {}).get("figure", {}).get("caption", "")
-                for cell in run.read_chapter(Path(name).name).cells] if name in CHAPTERS else []
+                for cell in read_chapter(Path(name).name).cells] if name in CHAPTERS else []
     text = (ROOT / f"{name}.md").read_text(encoding="utf-8")
     return sum(map(equations_of, [text, *captions]))
 
@@ -336,7 +336,7 @@ def test_live_preview_shows_a_change_and_executes_nothing(book, stand_in):
     env = {**os.environ, "BUDGET": "smoke", "FASHION_MNIST_ROOT": str(stand_in)}
     text = (book / "index.md").read_text()
     before = executed(book)
-    server = subprocess.Popen([sys.executable, "-u", "tools/serve.py", "--port", "0"], cwd=book,
+    server = subprocess.Popen([sys.executable, "-u", "-m", "tools.serve", "--port", "0"], cwd=book,
                               env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               start_new_session=True)
     try:
@@ -356,8 +356,8 @@ def test_live_preview_shows_a_change_and_executes_nothing(book, stand_in):
 
 def executed(book):
     """The outputs of this machine's runs, and when they were made."""
-    kept = (book / "_build" / "outputs").rglob("base.ipynb")
-    return {path: path.stat().st_mtime_ns for path in kept if "published-" not in str(path)}
+    return {path: path.stat().st_mtime_ns
+            for path in (book / "_build" / "outputs").rglob("run.json")}
 
 
 def wait_for(condition, seconds=60):

@@ -7,7 +7,14 @@ import ast
 import re
 import sys
 
-from run import CHAPTERS, ROOT, chapter_names, read_chapter
+from tools.shared.source import (
+    ROOT,
+    chapter_names,
+    chapter_path,
+    code_cells,
+    code_lines,
+    read_chapter,
+)
 
 EQUATION = re.compile(r"^\$\$ \((eq-[\w-]+)\)$", re.MULTILINE)
 CHECK = re.compile(r"\b(check_equal|gradcheck|assert_close)\(")
@@ -28,9 +35,8 @@ def tested_labels():
 def coverage(name, tested):
     """Rows ``(label, line of its cell, line of its check, test)`` of a chapter; None is a hole."""
     nb = read_chapter(name)
-    codes = [(cell, line + 1) for cell, line in zip(nb.cells, nb.metadata["source_map"])
-             if cell.cell_type == "code"]
-    text = (CHAPTERS / f"{name}.md").read_text(encoding="utf-8")
+    codes = list(zip(code_cells(nb), code_lines(name, nb), strict=True))
+    text = chapter_path(name).read_text(encoding="utf-8")
     rows = []
     for label in EQUATION.findall(text):
         at = next((i for i, (cell, _) in enumerate(codes)
@@ -43,7 +49,7 @@ def coverage(name, tested):
 
 def main(argv=None):
     """Print the table; returns an exit status."""
-    argparse.ArgumentParser(description=__doc__).parse_args(argv)
+    argparse.ArgumentParser(prog="python -m tools.formulas", description=__doc__).parse_args(argv)
     tested, holes = tested_labels(), 0
     for name in chapter_names():
         print(f"chapters/{name}.md")

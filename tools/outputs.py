@@ -1,101 +1,54 @@
-"""Where the outputs of executed chapters are kept, for the runner and for Sphinx.
+"""List the kept outputs: the published ones, and with --own this machine's.
 
-There are two stores: this machine's own runs, and the published notebooks
-``chapters/*.ipynb``. As a Sphinx extension this module lets myst-nb take outputs from
-them, so that ``jupyter-book build .`` executes only what has no outputs yet.
+For each chapter: where and when it ran, whether the chapter still agrees with it, and with
+--cells what each cell put out.
 """
-import hashlib
-import os
+import argparse
 import sys
-from pathlib import Path
 
-import myst_nb.core.execute.cache as myst_nb_cache
-from jupyter_cache.base import CacheBundleIn
-from jupyter_cache.cache.main import JupyterCacheBase
-
-ROOT = Path(__file__).resolve().parent.parent
-CHAPTERS = ROOT / "chapters"
-sys.path.insert(0, str(CHAPTERS))
-import fashion  # noqa: E402
+from tools.shared import store
+from tools.shared.building import told, why_unpublished
+from tools.shared.source import ROOT, chapter_names, read_chapter
 
 
-class Store(JupyterCacheBase):
-    """A jupyter-cache that goes by code and tags: a new caption executes nothing.
-
-    What it lacks is taken from ``fallback``, another Store.
-    """
-    fallback = None
-
-    def create_hashed_notebook(self, nb, nb_metadata=("kernelspec",), cell_metadata=("tags",)):
-        """The notebook without Markdown cells, and its key."""
-        return super().create_hashed_notebook(nb, nb_metadata, cell_metadata)
-
-    def match_cache_notebook(self, nb):
-        """The record of a notebook's outputs; KeyError where there are none."""
-        try:
-            return super().match_cache_notebook(nb)
-        except KeyError:
-            if self.fallback:
-                return self.fallback.match_cache_notebook(nb)
-            raise
-
-    def merge_match_into_notebook(self, nb, nb_meta=("kernelspec", "language_info"),
-                                  cell_meta=()):
-        """The notebook with the outputs kept for it and its own metadata."""
-        owner = self
-        try:
-            super().match_cache_notebook(nb)
-        except KeyError:
-            owner = self.fallback or self
-        return JupyterCacheBase.merge_match_into_notebook(owner, nb, nb_meta, cell_meta)
-
-    def keep(self, nb, name, seconds):
-        """Keep a chapter's outputs; ``seconds`` is how long it ran."""
-        bundle = CacheBundleIn(nb, str(CHAPTERS / f"{name}.md"),
-                               data={"execution_seconds": seconds})
-        self.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+def describe(run):
+    """The run's folder, place, time and size in a line."""
+    size = sum(path.stat().st_size for path in run.folder.iterdir())
+    return (f"  {run.folder.relative_to(ROOT).as_posix()}: {told(run)}, {run.record['seconds']:.0f}"
+            f" s, {size / 1e6:.1f} MB")
 
 
-def modules_hash():
-    """One hash of the modules that the chapters share."""
-    state = hashlib.sha256()
-    for module in sorted(CHAPTERS.glob("*.py")):
-        state.update(module.read_bytes())
-    return state.hexdigest()[:16]
+def cells(run):
+    """What each cell put out, in a line a cell."""
+    for number, cell in enumerate(run.cells, start=1):
+        kinds = [one.get("name") or "+".join(value["file"] if isinstance(value, dict) and
+                                             "file" in value else kind
+                                             for kind, value in one.get("data", {}).items())
+                 for one in cell["outputs"]]
+        if kinds:
+            yield f"    cell {number}: {', '.join(kinds)}"
 
 
-def _folder():
-    return ROOT / "_build" / "outputs"
+def main(argv=None):
+    """Print the list; returns an exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tools.outputs", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("chapters", nargs="*", metavar="CHAPTER", help="which ones (default: all)")
+    parser.add_argument("--own", action="store_true", help="this machine's runs, too")
+    parser.add_argument("--cells", action="store_true", help="what each cell put out")
+    args = parser.parse_args(argv)
+    if unknown := set(args.chapters) - set(chapter_names()):
+        parser.error(f"no chapter {', '.join(sorted(unknown))}; "
+                     f"there are {', '.join(chapter_names())}")
+    for name in args.chapters or chapter_names():
+        nb = read_chapter(name)
+        published = store.published_run(name)
+        agrees = published and store.published_run(name, nb)
+        print(f"{name}: " + ("published" if agrees else why_unpublished(name, nb)))
+        for run in filter(None, [published, *(store.own_runs(name, nb) if args.own else [])]):
+            print(describe(run), *(cells(run) if args.cells else []), sep="\n")
+    return 0
 
 
-def own_store():
-    """This machine's outputs for the shared modules, budget and data as they are now."""
-    state = f"{modules_hash()}, {os.environ.get('BUDGET', '')}, {fashion.source()}"
-    return Store(_folder() / hashlib.sha256(state.encode()).hexdigest()[:16])
-
-
-def published_store():
-    """The published notebooks' outputs, for the shared modules as they are now."""
-    return Store(_folder() / f"published-{modules_hash()}")
-
-
-def prefer(which):
-    """Say whether the site shows ``own`` or ``published`` outputs where it has both."""
-    _folder().mkdir(parents=True, exist_ok=True)
-    (_folder() / "preferred").write_text(which)
-
-
-def site_store(_path=None):
-    """The store that the site is built from."""
-    preferred = _folder() / "preferred"
-    stores = [own_store(), published_store()]
-    if preferred.exists() and preferred.read_text() == "published":
-        stores.reverse()
-    stores[0].fallback = stores[1]
-    return stores[0]
-
-
-def setup(_app):
-    """Give myst-nb this store in place of its own."""
-    myst_nb_cache.get_cache = site_store
-    return {"parallel_read_safe": True}
+if __name__ == "__main__":
+    sys.exit(main())

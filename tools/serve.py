@@ -14,8 +14,8 @@ import sphinx_autobuild.build
 from jupyter_book.config import get_final_config
 from sphinx.cmd.build import build_main
 
-from book import choose_outputs
-from outputs import ROOT
+from tools.shared.building import choose_outputs
+from tools.shared.source import ROOT
 
 BUILD = ROOT / "_build" / "serve"
 IGNORED = ("_build", ".git", ".venv", "data", "tests")
@@ -43,8 +43,7 @@ def write_conf():
                "html_favicon": str(ROOT / config["html_favicon"]),
                "external_toc_path": str(ROOT / "_toc.yml"),
                "bibtex_bibfiles": [str(ROOT / path) for path in config["bibtex_bibfiles"]]}
-    lines = [f"import sys\nsys.path.insert(0, {str(ROOT / 'tools')!r})"]
-    lines += [f"{key} = {value!r}" for key, value in config.items()]
+    lines = [f"{key} = {value!r}" for key, value in config.items()]
     BUILD.mkdir(parents=True, exist_ok=True)
     (BUILD / "conf.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return BUILD
@@ -52,11 +51,11 @@ def write_conf():
 
 def main(argv=None):
     """Serve until Ctrl-C; returns an exit status."""
-    parser = argparse.ArgumentParser(description=__doc__,
+    parser = argparse.ArgumentParser(prog="python -m tools.serve", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", default="8000", help="where to serve (default: %(default)s)")
     args = parser.parse_args(argv)
-    if not choose_outputs(own=False):
+    if not choose_outputs(own=True):  # whatever there is: it is a preview
         return 1
     ignored = [option for name in IGNORED for option in ("--ignore", str(ROOT / name))]
     logging.disable(logging.INFO)  # warnings are news, the icons' glyphs are not

@@ -4,16 +4,11 @@ Roles become words and links, directives become paragraphs, labelled equations a
 figures get the numbers that they have in the book, drawings are embedded.
 """
 import base64
-import importlib
-import io
 import re
-import sys
 
-import matplotlib as mpl
-import yaml
 from pybtex.database import parse_file
 
-from outputs import ROOT
+from tools.shared.source import ROOT
 
 LABEL = re.compile(r"^\(([\w-]+)\)=\n", re.MULTILINE)
 EQUATION = re.compile(r"\$\$\n(.*?)\n\$\$ \((eq-[\w-]+)\)", re.DOTALL)
@@ -73,7 +68,7 @@ class Chapter:
             label = label.rstrip("> ")
             return self.names.get(label) or f"[{words.strip() or label}]({self.pages[label]})"
         raise ValueError(f"the role {{{role}}} has no plain Markdown: teach it to "
-                         "tools/portable.py")
+                         "tools/shared/markdown.py")
 
     def _source(self, key):
         """A source as a link: first author and year."""
@@ -105,7 +100,7 @@ class Chapter:
             title = argument or kind.capitalize()
             return "".join(f"> {line}\n" for line in [f"**{title}.**", *body.splitlines()])
         raise ValueError(f"the directive {{{kind}}} has no plain Markdown: teach it to "
-                         "tools/portable.py")
+                         "tools/shared/markdown.py")
 
 
 def fold(text, inside):
@@ -132,27 +127,8 @@ def drawing_name(path):
 
 def attachments(text):
     """The drawings that a Markdown cell shows, as a notebook's attachments."""
+    from figures.draw import render  # slow to load
+
     names = re.findall(r"^`{3,}\{figure\} *\S*/(\w+)\.svg", text, re.MULTILINE)
-    return {f"{name}.png": {"image/png": _png(name)} for name in names}
-
-
-def drawing(name, format, **options):
-    """A drawing of ``figures/`` as bytes in a format of matplotlib's."""
-    if str(ROOT / "figures") not in sys.path:
-        sys.path.insert(0, str(ROOT / "figures"))
-    draw, data = importlib.import_module("draw"), io.BytesIO()
-    with mpl.rc_context(draw.STYLE):
-        figure = importlib.import_module(name).draw().figure
-        figure.savefig(data, format=format, **options)
-    return data.getvalue()
-
-
-def _png(name):
-    """A drawing as PNG, in base64."""
-    data = drawing(name, "png", dpi=130, facecolor="white", metadata={"Software": None})
-    return base64.b64encode(data).decode()
-
-
-def config():
-    """The book's configuration."""
-    return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    return {f"{name}.png": {"image/png": base64.b64encode(render(name, "png", dpi=130)).decode()}
+            for name in names}

@@ -2,9 +2,8 @@
 
 Turns the pages into the chapters of one document for LaTeX: folded code is left out,
 solutions follow at the end of their chapter, drawings are vectors, the last chapter is an
-index of formulas. The look is in ``tools/bookprint.sty``.
+index of formulas. The look is in ``tools/extensions/bookprint.sty``.
 """
-import subprocess
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -17,8 +16,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.transforms.post_transforms.images import ImageConverter
 from sphinx.util.texescape import escape
 
-from outputs import ROOT
-from portable import drawing
+from figures.draw import render
+from tools.shared.source import git
 
 FRONT = "About this book"
 SUBTITLE = "Batch normalization, ResNet and DenseNet: every formula is code, and the code is checked"
@@ -52,10 +51,6 @@ def top(page):
 
 def version():
     """Which state of the book this is, and its date."""
-    def git(*command):
-        done = subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True)
-        return done.stdout.strip()
-
     day = date.fromisoformat(git("log", "-1", "--format=%cs") or date.today().isoformat())
     words = f"{day.day} {day:%B %Y}"
     state = git("describe", "--tags", "--always", "--dirty=, changed")
@@ -73,7 +68,7 @@ class Drawings(ImageConverter):
 
     def convert(self, source, target):
         """Write the drawing that made the SVG file as PDF."""
-        Path(target).write_bytes(drawing(Path(source).stem, "pdf"))
+        Path(target).write_bytes(render(Path(source).stem, "pdf"))
         return True
 
 
@@ -241,7 +236,7 @@ def prepare(app):
         return
     folder = Path(app.outdir)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "cover.pdf").write_bytes(drawing(COVER, "pdf"))
+    (folder / "cover.pdf").write_bytes(render(COVER, "pdf"))
     config = app.config
     config.latex_additional_files += [str(path) for path in sorted(FONTS.glob("DejaVuSans*.ttf"))]
     facts = {"booksubtitle": tex(SUBTITLE), "bookversion": tex(version()),

@@ -6,7 +6,7 @@ import json
 
 from sphinx.util.docutils import SphinxDirective
 
-from outputs import ROOT
+from tools.shared.source import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
 

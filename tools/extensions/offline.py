@@ -48,7 +48,7 @@ def shrink_icons(out):
         subsetter.subset(font)
         subset.save_font(font, path, options)
     script = out / "_static" / "scripts" / "fontawesome.js"
-    script.write_text("// The icons are fonts: see tools/offline.py.\n", encoding="utf-8")
+    script.write_text("// The icons are fonts: see tools/extensions/offline.py.\n", encoding="utf-8")
 
 
 def drop_thebe(_app, _page, _template, context, _doctree):

@@ -6,21 +6,19 @@ site is said to be at the fork's GitHub Pages.
 """
 import os
 import re
-import subprocess
 from urllib.parse import urlsplit
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxRole
 
-from outputs import ROOT
+from tools.shared.source import git
 
 
 def address(default):
     """The repository's address on GitHub, without a trailing slash."""
     name = os.environ.get("GITHUB_REPOSITORY")
     if not name:
-        remote = subprocess.run(["git", "config", "--get", "remote.origin.url"], cwd=ROOT,
-                                capture_output=True, text=True).stdout.strip()
+        remote = git("config", "--get", "remote.origin.url")
         match = re.search(r"github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$", remote)
         name = match and match[1]
     return f"https://github.com/{name}" if name else default

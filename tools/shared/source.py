@@ -1,0 +1,86 @@
+"""The book's sources: where they are, which chapters there are, what a chapter says."""
+import functools
+import re
+import subprocess
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+CHAPTERS = ROOT / "chapters"
+
+
+def config():
+    """The book's configuration, ``_config.yml``."""
+    return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+
+
+def git(*command):
+    """What git prints about this checkout; nothing without git, or outside a repository."""
+    try:
+        return subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True,
+                              errors="replace").stdout.strip()
+    except OSError:  # the program is not here
+        return ""
+
+
+def chapter_names():
+    """The chapters of ``_toc.yml``, in order."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    paths = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
+    return [path.split("/")[1] for path in paths if path.startswith(f"{CHAPTERS.name}/")]
+
+
+def chapter_path(name):
+    """The file of a chapter."""
+    return CHAPTERS / f"{name}.md"
+
+
+def read_chapter(name):
+    """A chapter as a notebook without outputs; ``metadata.source_map`` has its cells' lines."""
+    from myst_nb.core.read import read_myst_markdown_notebook  # slow to load
+
+    path = chapter_path(name)
+    return read_myst_markdown_notebook(path.read_text(encoding="utf-8"), add_source_map=True,
+                                       path=path)
+
+
+def code_cells(nb):
+    """The code cells of a notebook."""
+    return [cell for cell in nb.cells if cell.cell_type == "code"]
+
+
+def code_lines(name, nb):
+    """The lines, counted from 1, at which the code of a chapter's code cells begins."""
+    lines = chapter_path(name).read_text(encoding="utf-8").split("\n")
+    found = []
+    for cell, above in zip(nb.cells, nb.metadata["source_map"], strict=True):
+        if cell.cell_type == "code":  # the map leads to the cell or to its options
+            first = cell.source.split("\n")[0]
+            found.append(next((i for i in range(above, len(lines)) if lines[i] == first), above) + 1)
+    return found
+
+
+class Heading:
+    """What a chapter says of itself: its label, title, verb, description."""
+
+    def __init__(self, name):
+        text = chapter_path(name).read_text(encoding="utf-8")
+        front, body = re.match(r"---\n(.*?)\n---\n(.*)", text, re.DOTALL).groups()
+        found = re.match(r"\s*\(([\w-]+)\)=\n# (.+)\n", body)
+        if not found or ": " not in found[2]:
+            raise ValueError(f"{chapter_path(name)} must begin with a label and a title such as "
+                             "'(ch-name)=' and '# Name: verb', see CONTRIBUTING.md")
+        self.name, self.label, self.title = name, found[1], found[2]
+        self.verb = self.title.rpartition(": ")[2].capitalize()
+        meta = yaml.safe_load(front).get("myst", {}).get("html_meta", {})
+        if "description" not in meta:
+            raise ValueError(f"{chapter_path(name)} needs a description in its front matter "
+                             "(myst: html_meta: description), see CONTRIBUTING.md")
+        self.description = meta["description"]
+
+
+@functools.cache
+def heading(name):
+    """The chapter's Heading; a ValueError names the file where it is missing."""
+    return Heading(name)

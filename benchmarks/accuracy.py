@@ -1,12 +1,13 @@
 """How soon d2l's printed accuracies are passed, and how high it goes in five minutes."""
 import time
 
-import lab
 import torch
 from torch import nn
 
+import lab
 from benchmarks.common import entries, spread
 from tools.shared.definitions import definitions
+
 
 def seconds_to(history, accuracy):
     """Seconds of training until the validation accuracy passes; None if it does not."""

@@ -94,7 +94,7 @@ def main(argv=None):
         for number, name in enumerate(args.races or RACES, start=1):
             print(f"[{number}/{len(args.races or RACES)}] {name}", flush=True)
             path = keep(args.results, name, run_race(name, args.rounds, root))
-    except (execution.Unfit, OSError, RuntimeError, ValueError) as err:
+    except (execution.UnfitError, OSError, RuntimeError, ValueError) as err:
         print(err, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

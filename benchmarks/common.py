@@ -3,10 +3,10 @@ import dataclasses
 import statistics
 import time
 
-import lab
 import torch
 from torch.nn import functional as F
 
+import lab
 from tools.shared.definitions import definitions
 from tools.shared.source import chapter_names
 

@@ -7,11 +7,11 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import lab
 import psutil
 import torch
 from torch import nn
 
+import lab
 from benchmarks.common import entries, in_turns, part, seconds, spread
 from tools.shared.definitions import definitions
 from tools.shared.source import ROOT, chapter_names

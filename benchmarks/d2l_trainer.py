@@ -14,11 +14,11 @@ import warnings
 from pathlib import Path
 from unittest import mock
 
-import fashion
 import torch
 from d2l import torch as d2l
 from torch.utils.data import DataLoader, Subset
 
+import fashion
 from tools.shared.definitions import definitions
 
 

@@ -5,12 +5,12 @@ import subprocess
 import sys
 import time
 
-import fashion
-import lab
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+import fashion
+import lab
 from benchmarks.common import forward_backward, in_turns, seconds, spread
 from benchmarks.d2l_trainer import network
 from tools.shared.execution import THREADS

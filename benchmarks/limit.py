@@ -1,10 +1,10 @@
 """How far a training step is from what the machine can do, and where its time goes."""
-import lab
 import torch
 from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+import lab
 from benchmarks.common import entries, forward_backward, in_turns, part, seconds, spread
 
 

@@ -9,9 +9,10 @@ import platform
 import sys
 import time
 
-import lab
 import torch
 import torchvision
+
+import lab
 
 
 def result(module, function, *rounds):

@@ -1,12 +1,11 @@
 """The races run, keep what is finished, and the book's tables are what they measured."""
 import json
-
 import subprocess
 import sys
 
-import lab
 import pytest
 
+import lab
 from benchmarks import accuracy, bench, costs, epochs
 from tools.extensions import races
 from tools.shared.execution import THREADS

@@ -1,13 +1,14 @@
 """The shared module: data, budgets, the training loop, checks and plots."""
 import re
 
-import fashion
-import lab
 import matplotlib.pyplot as plt
 import pytest
 import torch
 from definitions import definitions
 from torch import nn
+
+import fashion
+import lab
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from definitions import definitions, run_cells
 from d2l import torch as d2l
+from definitions import definitions, run_cells
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn

@@ -187,7 +187,7 @@ def test_damaged_outputs_are_named_with_the_cure(kept, damage):
     else:
         path.write_text({"cut": text[:100], "number": text.replace('"2"', '"3"'),
                          "conflict": text.replace('"cells"', '<<<<<<< HEAD\n"cells"')}[damage])
-    with pytest.raises(store.Damaged, match=rf"{path.name}.*Delete that folder"):
+    with pytest.raises(store.DamagedError, match=rf"{path.name}.*Delete that folder"):
         store.Run(run.folder).fill(nb)
 
 

@@ -94,7 +94,7 @@ def main(argv=None):
     for name in args.chapters or names:
         try:
             found = publish(name, args.fresh)
-        except (store.Damaged, OSError) as err:
+        except (store.DamagedError, OSError) as err:
             found = [str(err)]
         for objection in found:
             print(f"chapters/{name}.md is not published: {objection}", file=sys.stderr)

@@ -51,7 +51,7 @@ def main(argv=None):
             if failure := make_sure(name, place, root, args.force):
                 print(f"\n{failure}", file=sys.stderr, flush=True)
                 failed.append(name)
-    except execution.Unfit as err:
+    except execution.UnfitError as err:
         print(err, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -10,7 +10,7 @@ from tools.shared.source import chapter_names, read_chapter
 from tools.shared.store import shown_run
 
 COLUMNS = ("network", "test accuracy", "epochs", "training (s)", "images/s", "whole chapter",
-           "data", "budget", "device", "date")
+           "data, budget", "device", "date")
 
 
 def row(facts):
@@ -22,8 +22,8 @@ def row(facts):
              f"{statistics.median(facts['test_accuracy']):.4f}", facts["num_epochs"],
              f"{statistics.median(facts['train_seconds']):.1f}",
              f"{statistics.median(facts['images_per_second']):,.0f}",
-             f"{facts['run_seconds'] // 60} min {facts['run_seconds'] % 60} s", facts["data"],
-             facts["budget"], facts["device"], facts["date"])
+             f"{facts['run_seconds'] // 60} min {facts['run_seconds'] % 60} s",
+             f"{facts['data']}, {facts['budget']}", facts["device"], facts["date"])
     return "| " + " | ".join(map(str, cells)) + " |"
 
 

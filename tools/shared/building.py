@@ -71,7 +71,7 @@ def choose_outputs(own):
     """Whether the book can be built with this machine's outputs, or the published ones."""
     try:
         found = objections(own)
-    except store.Damaged as err:
+    except store.DamagedError as err:
         found = [str(err)]
     if found:
         print("\n".join(found), file=sys.stderr)

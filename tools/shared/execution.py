@@ -28,7 +28,7 @@ print(json.dumps([found, str(raw.parents[1])]))
 """
 
 
-class Unfit(RuntimeError):
+class UnfitError(RuntimeError):
     """The chapters cannot run here; says why, and the cure."""
 
 
@@ -40,12 +40,12 @@ def environment(root=None):
 def settle():
     """The Place of this machine's runs and the data's folder; fetches and verifies the data.
 
-    Raises Unfit for a wrong budget, damaged or missing data, an unwritable folder.
+    Raises UnfitError for a wrong budget, damaged or missing data, an unwritable folder.
     """
     done = subprocess.run([sys.executable, "-c", SETTLE], cwd=CHAPTERS, env=environment(),
                           stdout=subprocess.PIPE, stderr=None, text=True)
     if done.returncode:
-        raise Unfit("The chapters cannot run here: the line above says why.")
+        raise UnfitError("The chapters cannot run here: the line above says why.")
     place, root = json.loads(done.stdout.splitlines()[-1])
     return store.Place(**place), root
 

@@ -57,7 +57,8 @@ def code_lines(name, nb):
     for cell, above in zip(nb.cells, nb.metadata["source_map"], strict=True):
         if cell.cell_type == "code":  # the map leads to the cell or to its options
             first = cell.source.split("\n")[0]
-            found.append(next((i for i in range(above, len(lines)) if lines[i] == first), above) + 1)
+            at = next((i for i in range(above, len(lines)) if lines[i] == first), above)
+            found.append(at + 1)
     return found
 
 

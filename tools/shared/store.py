@@ -29,7 +29,7 @@ BINARY = ("application/pdf", "image/png")
 GENERATED = "by tools/run.py; python -m tools.outputs lists it; do not edit"
 
 
-class Damaged(ValueError):
+class DamagedError(ValueError):
     """A kept run that cannot be read; says which file, and the cure."""
 
 
@@ -113,7 +113,7 @@ class Run:
             if self.record["sha256"] != _checksum(self.record):
                 raise ValueError("it was changed by hand")
         except (OSError, ValueError, KeyError, TypeError) as err:
-            raise Damaged(f"{folder / 'run.json'} is damaged ({err}). {self._cure()}") from err
+            raise DamagedError(f"{folder / 'run.json'} is damaged ({err}). {self._cure()}") from err
 
     def _cure(self):
         if self.folder.is_relative_to(PUBLISHED):
@@ -147,9 +147,9 @@ class Run:
         try:
             content = path.read_bytes()
         except OSError as err:
-            raise Damaged(f"{path} cannot be read ({err.strerror}). {self._cure()}") from err
+            raise DamagedError(f"{path} cannot be read ({err.strerror}). {self._cure()}") from err
         if hashlib.sha256(content).hexdigest() != sha256:
-            raise Damaged(f"{path} is damaged or was changed by hand. {self._cure()}")
+            raise DamagedError(f"{path} is damaged or was changed by hand. {self._cure()}")
         return base64.b64encode(content).decode() if kind in BINARY else content.decode()
 
 
@@ -226,7 +226,7 @@ def own_run(name, nb, place):
         run = Run(folder)
         run.fill(copy.deepcopy(nb))
         return run
-    except Damaged as err:
+    except DamagedError as err:
         print(f"{err} It counts as none.", flush=True)
         return None
 
@@ -237,7 +237,7 @@ def own_runs(name, nb):
     for path in (OWN / name).glob("[!.]*/run.json"):
         try:
             found.append(Run(path.parent))
-        except Damaged as err:
+        except DamagedError as err:
             print(f"{err} It counts as none.", flush=True)
     return sorted((run for run in found if run.key == key),
                   key=lambda run: run.record["finished"], reverse=True)
@@ -246,7 +246,7 @@ def own_runs(name, nb):
 def published_run(name, nb=None):
     """The published run; None if there is none, or ``nb`` and it differ in what runs.
 
-    Raises Damaged, with the cure, where it was edited or cut.
+    Raises DamagedError, with the cure, where it was edited or cut.
     """
     folder = PUBLISHED / name
     if not (folder / "run.json").exists():

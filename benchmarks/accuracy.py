@@ -1,5 +1,6 @@
 """How soon d2l's printed accuracies are passed, and how high it goes in five minutes."""
 import time
+from typing import Any
 
 import torch
 from torch import nn
@@ -54,8 +55,8 @@ def fit(data, num_epochs, label, make=None, **changes):
     """A network trained by the recipe with some changes, and its History."""
     gpu = lab.budget() == "gpu"
     make = make or (definitions("resnet")["resnet18_small_images"] if gpu else pooled_resnet)
-    recipe = dict(lr=0.2, weight_decay=5e-4, label_smoothing=0.1, augment=2 if gpu else 0,
-                  fast=True) | changes
+    recipe: dict[str, Any] = {"lr": 0.2, "weight_decay": 5e-4, "label_smoothing": 0.1,
+                              "augment": 2 if gpu else 0, "fast": True, **changes}
     torch.manual_seed(0)
     net = make()
     return net, lab.train(net, data, num_epochs=num_epochs, label=label, **recipe)

@@ -97,7 +97,8 @@ def timed(what, *command):
 
 def build():
     """Executing each chapter, building the site, cold and again, the PDF where there is TeX."""
-    rows = [timed(f"executing {name}", "-m", "tools.run", "--force", name) for name in chapter_names()]
+    rows = [timed(f"executing {name}", "-m", "tools.run", "--force", name)
+            for name in chapter_names()]
     shutil.rmtree(ROOT / "_build" / "html", ignore_errors=True)
     rows += [timed("make book, cold", "-m", "tools.book"),
              timed("make book, unchanged", "-m", "tools.book")]

@@ -96,7 +96,8 @@ def tasks():
     large = dict(batch_size=lab.pick(smoke=32, cpu=128, gpu=256), resize=96, num_train=cut,
                  num_test=cut // 6, num_epochs=lab.pick(smoke=1, cpu=2, gpu=1))
     return zip((small | dict(network="LeNet + BN", lr=1.0),
-                large | dict(network="ResNet-18", lr=0.05), large | dict(network="DenseNet", lr=0.1)),
+                large | dict(network="ResNet-18", lr=0.05),
+                large | dict(network="DenseNet", lr=0.1)),
                (False, True, True), lab.pick(smoke=(0, 0, 0), cpu=(6, 2, 2), gpu=(10, 8, 8)))
 
 

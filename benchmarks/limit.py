@@ -74,7 +74,7 @@ def operations():
                               for name, time in times.items()}
     most = {name: max(one.get(name, 0) for one in shares.values())
             for name in set().union(*shares.values())}
-    shown = sorted((name for name in most if most[name] >= 0.03), key=most.get, reverse=True)
+    shown = sorted((name for name in most if most[name] >= 0.03), key=lambda name: -most[name])
     for one in shares.values():
         one["all others"] = 1 - sum(one.get(name, 0) for name in shown)
     return [{"operation": name} | {network: f"{one.get(name, 0):.0%}"

@@ -25,10 +25,12 @@ def tested_labels():
     found = {}
     for path in sorted((ROOT / "tests").glob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            for mark in getattr(node, "decorator_list", []):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            for mark in node.decorator_list:
                 if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.formula":
-                    for label in mark.args:
-                        found.setdefault(label.value, f"{path.name}::{node.name}")
+                    for label in map(ast.literal_eval, mark.args):
+                        found.setdefault(label, f"{path.name}::{node.name}")
     return found
 
 

@@ -63,7 +63,7 @@ def publish(name, fresh=False):
     """Write one chapter's notebook; returns the objections, none if it was written."""
     nb = read_chapter(name)
     run, found = choose(name, nb, fresh)
-    if found:
+    if run is None or found:
         return found
     is_new = not run.folder.is_relative_to(store.PUBLISHED)
     if is_new and (dirty := uncommitted()):

@@ -33,12 +33,12 @@ def arguments(argv):
 
 
 def make_sure(name, place, root, force):
-    """Have a chapter's outputs, by executing it if need be; returns the failure, or None."""
+    """Have a chapter's outputs, by executing it if need be; raises execution.FailedError."""
     nb = read_chapter(name)
     if not force and store.own_run(name, nb, place):
         print(f"{name}: unchanged, its outputs are kept (--force executes it all the same)")
-        return None
-    return execution.run(name, nb, place, root)
+    else:
+        execution.run(name, nb, place, root)
 
 
 def main(argv=None):
@@ -48,8 +48,10 @@ def main(argv=None):
         place, root = execution.settle()
         print(f"Data: {place.data}; budget {place.budget}; device {place.device}", flush=True)
         for name in args.chapters:
-            if failure := make_sure(name, place, root, args.force):
-                print(f"\n{failure}", file=sys.stderr, flush=True)
+            try:
+                make_sure(name, place, root, args.force)
+            except execution.FailedError as err:
+                print(f"\n{err}", file=sys.stderr, flush=True)
                 failed.append(name)
     except execution.UnfitError as err:
         print(err, file=sys.stderr)

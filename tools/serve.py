@@ -8,6 +8,7 @@ import logging
 import sys
 import time
 import warnings
+from typing import Any
 
 import sphinx_autobuild.__main__ as autobuild
 import sphinx_autobuild.build
@@ -35,6 +36,7 @@ class Builder(sphinx_autobuild.build.Builder):
 
 def write_conf():
     """Write _config.yml as a conf.py, its paths absolute; returns that file's folder."""
+    config: dict[str, Any]
     config, _ = get_final_config(user_yaml=ROOT / "_config.yml", sourcedir=ROOT,
                                  cli_config={"latex_individualpages": False})
     config |= {"html_static_path": [str(ROOT / "_static")],

@@ -1,4 +1,4 @@
-"""A Sphinx extension: MathJax and the icons come with the site, and no more of them than it needs.
+"""A Sphinx extension: MathJax and the icons come with the site, no more of them than it needs.
 
 MathJax is that of the package sphinx-mathjax-offline. The theme brings its icons twice,
 as a script of 1.5 MB and as fonts; the site keeps the fonts, with the icons it shows.
@@ -16,7 +16,9 @@ MATHJAX = ("startup.js", "core.js", "input/tex.js", "input/tex/extensions", "out
 
 def copy_mathjax(out):
     """Copy MathJax into the site's ``_static/mathjax``."""
-    package = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
+    spec = find_spec("sphinx-mathjax-offline")
+    assert spec and spec.origin, "requirements.txt lists it"
+    package = Path(spec.origin).parent / "static" / "mathjax"
     for part in MATHJAX:
         source, target = package / part, out / "_static" / "mathjax" / part
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +50,7 @@ def shrink_icons(out):
         subsetter.subset(font)
         subset.save_font(font, path, options)
     script = out / "_static" / "scripts" / "fontawesome.js"
-    script.write_text("// The icons are fonts: see tools/extensions/offline.py.\n", encoding="utf-8")
+    script.write_text("// The icons are fonts: see offline.py.\n", encoding="utf-8")
 
 
 def drop_thebe(_app, _page, _template, context, _doctree):

@@ -14,14 +14,15 @@ class StoredOutputs(NotebookClientBase):
 
     def start_client(self):
         """Fill the notebook; raises ExecutionError with the failure in words."""
+        assert self.path  # chapters are files
         name = self.path.stem
         run = store.shown_run(name, self.notebook)
         if run is None:
             self.logger.warning(f"{name} has no outputs as it is now: executing it", subtype="exec")
-            place, root = execution.settle()
-            if failure := execution.run(name, self.notebook, place, root):
-                raise ExecutionError(failure)
-            run = store.own_run(name, self.notebook, place)
+            try:
+                run = execution.run(name, self.notebook, *execution.settle())
+            except (execution.UnfitError, execution.FailedError) as err:
+                raise ExecutionError(str(err)) from err
         run.fill(self.notebook)
         self.exec_metadata = {
             "mtime": (run.folder / "run.json").stat().st_mtime, "runtime": run.record["seconds"],

@@ -4,6 +4,9 @@ Turns the pages into the chapters of one document for LaTeX: folded code is left
 solutions follow at the end of their chapter, drawings are vectors, the last chapter is an
 index of formulas. The look is in ``tools/extensions/bookprint.sty``.
 """
+# docutils declares its nodes' children as bare nodes, and that any may be missing.
+# pyright: reportAttributeAccessIssue=false, reportIndexIssue=false
+# pyright: reportOptionalMemberAccess=false, reportOptionalSubscript=false
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +23,8 @@ from figures.draw import render
 from tools.shared.source import git
 
 FRONT = "About this book"
-SUBTITLE = "Batch normalization, ResNet and DenseNet: every formula is code, and the code is checked"
+SUBTITLE = ("Batch normalization, ResNet and DenseNet: every formula is code, and the code is "
+            "checked")
 COVER = "add_concat"
 FONTS = Path(mpl.get_data_path()) / "fonts" / "ttf"
 

@@ -29,7 +29,7 @@ def row(facts):
 
 def versions(facts):
     """The versions that a chapter ran with, in words."""
-    return "Versions: " + ", ".join(f"{name} {one}" for name, one in facts["versions"].items()) + "."
+    return f"Versions: {', '.join(map(' '.join, facts['versions'].items()))}."
 
 
 class Results(SphinxDirective):

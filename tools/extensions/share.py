@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from figures.card import draw_card
+
 from tools.shared.building import PDF
 from tools.shared.source import CHAPTERS
 

@@ -88,7 +88,8 @@ def build(builder, own):
 
 def warn(own):
     """Say so where the book shows drawn data or the smoke budget."""
-    runs = [store.chosen_run(name, read_chapter(name), own) for name in chapter_names()]
+    chosen = (store.chosen_run(name, read_chapter(name), own) for name in chapter_names())
+    runs = [run for run in chosen if run]
     data = {run.place.data for run in runs} - {"Fashion-MNIST"}
     if data:
         print(f"Its chapters ran on {data.pop()} data: their accuracies say nothing about "

@@ -32,6 +32,10 @@ class UnfitError(RuntimeError):
     """The chapters cannot run here; says why, and the cure."""
 
 
+class FailedError(RuntimeError):
+    """A chapter has no outputs after its run; says where it failed, and the cure."""
+
+
 def environment(root=None):
     """The environment of a process that trains; ``root`` is the data's folder."""
     return {**THREADS, **os.environ, **({"FASHION_MNIST_ROOT": root} if root else {})}
@@ -70,7 +74,9 @@ class Client(NotebookClient):
         codes = [i for i, cell in enumerate(self.nb.cells) if cell.cell_type == "code"]
         self.reset_execution_trackers()
         with self.setup_kernel(env=environment(self.root)):
+            assert self.kc  # the kernel has started
             reply = self.wait_for_reply(self.kc.kernel_info())
+            assert reply
             self.nb.metadata["language_info"] = reply["content"]["language_info"]
             for self.number, index in enumerate(codes, start=1):
                 self.cell = f"{self.number}/{len(codes)}"
@@ -103,31 +109,33 @@ class Client(NotebookClient):
 
 
 def execute(name, nb, root):
-    """Execute a chapter in place; returns the failure in words, or None."""
+    """Execute a chapter in place; raises FailedError where a cell failed."""
     client = Client(nb, name, root)
     try:
         client.run_cells()
     except CellExecutionError as err:
         traceback = re.sub(r"\x1b\[[\d;]*m", "", err.traceback)  # without colour codes
-        return (f"chapters/{name}.md:{client.line(traceback)}: cell {client.cell} failed with "
-                f"{err.ename}: {err.evalue}\n\n{traceback}\nMend that cell and run again.")
+        raise FailedError(
+            f"chapters/{name}.md:{client.line(traceback)}: cell {client.cell} failed with "
+            f"{err.ename}: {err.evalue}\n\n{traceback}\nMend that cell and run again.") from None
     except DeadKernelError:
-        line = code_lines(name, nb)[client.number - 1]
-        return (f"chapters/{name}.md:{line}: the kernel died in cell {client.cell}; most often it "
-                "ran out of memory. Close other programs, or run with BUDGET=smoke.")
-    return None
+        raise FailedError(
+            f"chapters/{name}.md:{client.line('')}: the kernel died in cell {client.cell}; most "
+            "often it ran out of memory. Close other programs, or run with BUDGET=smoke.") from None
 
 
 def run(name, nb, place, root):
-    """Execute a chapter and keep its outputs; returns the failure in words, or None."""
+    """Execute a chapter and keep its outputs; returns the Run.
+
+    Raises FailedError, in words, where a cell failed or the outputs could not be kept.
+    """
     start = time.monotonic()
-    if failure := execute(name, nb, root):
-        return failure
-    seconds = time.monotonic() - start
+    execute(name, nb, root)
+    seconds, folder = time.monotonic() - start, store.own_folder(name, nb, place)
     try:
-        store.write(nb, place, seconds, store.own_folder(name, nb, place))
+        store.write(nb, place, seconds, folder)
     except OSError as err:
-        return (f"{name} ran, but its outputs could not be kept in {store.OWN}: "
-                f"{err.strerror or err}. Make room there, then run it again.")
+        raise FailedError(f"{name} ran, but its outputs could not be kept in {store.OWN}: "
+                          f"{err.strerror or err}. Make room there, then run it again.") from err
     print(f"{name}: done in {clock(seconds)}, {len(code_cells(nb))} cells")
-    return None
+    return store.Run(folder)

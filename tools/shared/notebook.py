@@ -3,6 +3,7 @@ import copy
 import hashlib
 import json
 import re
+from typing import Any
 
 import nbformat
 
@@ -98,7 +99,7 @@ def _texts(text, drawings):
 def _code(cell, folded):
     """A code cell with its outputs and the metadata that other programs understand."""
     tags = list(cell.metadata.get("tags", []))
-    metadata = {"tags": tags} if tags else {}
+    metadata: dict[str, Any] = {"tags": tags} if tags else {}
     if folded or "hide-input" in tags:
         metadata |= {"cellView": "form", "jupyter": {"source_hidden": True}}
     if folded:

@@ -67,14 +67,13 @@ class Heading:
 
     def __init__(self, name):
         text = chapter_path(name).read_text(encoding="utf-8")
-        front, body = re.match(r"---\n(.*?)\n---\n(.*)", text, re.DOTALL).groups()
-        found = re.match(r"\s*\(([\w-]+)\)=\n# (.+)\n", body)
-        if not found or ": " not in found[2]:
+        found = re.match(r"---\n(.*?)\n---\n\s*\(([\w-]+)\)=\n# (.+: .+)\n", text, re.DOTALL)
+        if not found:
             raise ValueError(f"{chapter_path(name)} must begin with a label and a title such as "
                              "'(ch-name)=' and '# Name: verb', see CONTRIBUTING.md")
-        self.name, self.label, self.title = name, found[1], found[2]
+        self.name, self.label, self.title = name, found[2], found[3]
         self.verb = self.title.rpartition(": ")[2].capitalize()
-        meta = yaml.safe_load(front).get("myst", {}).get("html_meta", {})
+        meta = yaml.safe_load(found[1]).get("myst", {}).get("html_meta", {})
         if "description" not in meta:
             raise ValueError(f"{chapter_path(name)} needs a description in its front matter "
                              "(myst: html_meta: description), see CONTRIBUTING.md")

@@ -48,6 +48,7 @@ def typeset():
         ["latexmk", "-xelatex", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error",
          f"{NAME}.tex"], cwd=LATEX, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         errors="replace", env={**os.environ, "max_print_line": "10000"})
+    assert process.stdout
     for line in process.stdout:
         if run := re.match(r"Run number (\d+) of rule 'xelatex'", line):
             print(f"Typesetting, pass {run[1]}", flush=True)

@@ -7,7 +7,6 @@ import base64
 import importlib
 import io
 import re
-import sys
 
 import matplotlib as mpl
 import yaml
@@ -138,11 +137,9 @@ def attachments(text):
 
 def drawing(name, format, **options):
     """A drawing of ``figures/`` as bytes in a format of matplotlib's."""
-    if str(ROOT / "figures") not in sys.path:
-        sys.path.insert(0, str(ROOT / "figures"))
-    draw, data = importlib.import_module("draw"), io.BytesIO()
+    draw, data = importlib.import_module("figures.draw"), io.BytesIO()
     with mpl.rc_context(draw.STYLE):
-        figure = importlib.import_module(name).draw().figure
+        figure = importlib.import_module(f"figures.{name}").draw().figure
         figure.savefig(data, format=format, **options)
     return data.getvalue()
 

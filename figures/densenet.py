@@ -1,21 +1,19 @@
 """The book's DenseNet, and how its channels grow and shrink.
 
-A stem gives 64 channels. Each of four dense blocks has four convolution
-blocks that add 32 channels each; after each of the first three, a transition
-layer (1x1 convolution, average pooling with stride 2) halves the channels, the
-height and the width. The channels are 64, 192, 96, 224, 112, 240, 120 and
-248. Batch normalization, ReLU, global average pooling and a fully connected
-layer give ten class scores. The length of a bar is the number of channels.
+A stem gives 64 channels. Each of four dense blocks has four convolution blocks that add 32
+channels each; after each of the first three, a transition layer (1x1 convolution, average
+pooling with stride 2) halves the channels, the height and the width. The channels are 64, 192,
+96, 224, 112, 240, 120 and 248. Batch normalization, ReLU, global average pooling and a fully
+connected layer give ten class scores. The length of a bar is the number of channels.
 """
-from draw import CONCAT, LINEAR, POOL
-from draw import arrow, bar, box, canvas, size, text
+from figures.draw import CONCAT, LINEAR, POOL, arrow, bar, box, canvas, size, text
 
 STEM = "conv 7×7/2, BN, ReLU,\nmax pool 3×3/2"
 DENSE = "4 × [BN, ReLU,\nconv 3×3]"
 TRANSITION = "BN, ReLU, conv 1×1,\navg pool 2×2/2"
 HEAD = "BN, ReLU,\nglobal avg pool, FC 10"
-GROWTH, CONVS, SCALE = 32, 4, 0.73   # SCALE: points a channel
-LEFT, PITCH, HEIGHT = 180, 54, 38    # of the bars, of the rows, of a box
+GROWTH, CONVS, SCALE = 32, 4, 0.73  # SCALE: points a channel
+LEFT, PITCH, HEIGHT = 180, 54, 38  # of the bars, of the rows, of a box
 
 
 def step(ax, y, label, fill):

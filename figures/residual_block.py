@@ -1,17 +1,16 @@
 """A plain block, a residual block, and one whose shortcut has a convolution.
 
-Left: a plain block; the layers in the dashed box must learn f(x) itself.
-Middle: a residual block; a shortcut adds the input x to the output, so the
-layers learn only the difference g(x) = f(x) - x. Right: where the number of
-channels changes, a 1x1 convolution on the shortcut changes that of x. In all
-three, a ReLU comes last.
+Left: a plain block; the layers in the dashed box must learn f(x) itself. Middle: a residual
+block; a shortcut adds the input x to the output, so the layers learn only the difference
+g(x) = f(x) - x. Right: where the number of channels changes, a 1x1 convolution on the shortcut
+changes that of x. In all three, a ReLU comes last.
 """
-from draw import LINEAR, NORM, RELU, arrow, box, canvas, plus, text
+from figures.draw import LINEAR, NORM, RELU, arrow, box, canvas, plus, text
 
 LAYERS = ["conv 3×3", "BN", "ReLU", "conv 3×3", "BN"]
 FILLS = {"conv 3×3": LINEAR, "BN": NORM, "ReLU": RELU}
-TOP, STEP, WIDTH = 280, 36, 76           # the first layer, those below it
-BOTTOM, SUM, LAST = TOP - 4 * STEP, 76, 38   # last layer, plus sign, ReLU
+TOP, STEP, WIDTH = 280, 36, 76  # the first layer, those below it
+BOTTOM, SUM, LAST = TOP - 4 * STEP, 76, 38  # last layer, plus sign, ReLU
 
 
 def layers(ax, x, learns):
@@ -33,8 +32,7 @@ def block(ax, x, learns, shortcut=None):
     layers(ax, x, learns)
     arrow(ax, (x, BOTTOM - 36), (x, SUM + 9 if shortcut else LAST + 12))
     if shortcut:
-        arrow(ax, (x, 313), (x + shortcut, 313), (x + shortcut, SUM),
-              (x + 9, SUM))
+        arrow(ax, (x, 313), (x + shortcut, 313), (x + shortcut, SUM), (x + 9, SUM))
         plus(ax, x, SUM)
         arrow(ax, (x, SUM - 9), (x, LAST + 12))
     box(ax, x, LAST, WIDTH, 24, "ReLU", RELU)

@@ -1,16 +1,14 @@
 """ResNet-18, from the image to the ten class scores.
 
-A stem (7x7 convolution with stride 2, batch normalization, ReLU, 3x3 max
-pooling with stride 2), four stages of two residual blocks with 64, 128, 256
-and 512 channels, global average pooling and a fully connected layer. The
-first block of stages two to four halves height and width, and a 1x1
-convolution with stride 2 stands on its shortcut. Beside each stage, the size
-of its output. Batch normalization and ReLU inside the blocks are left out.
+A stem (7x7 convolution with stride 2, batch normalization, ReLU, 3x3 max pooling with stride
+2), four stages of two residual blocks with 64, 128, 256 and 512 channels, global average pooling
+and a fully connected layer. The first block of stages two to four halves height and width, and
+a 1x1 convolution with stride 2 stands on its shortcut. Beside each stage, the size of its
+output. Batch normalization and ReLU inside the blocks are left out.
 """
-from draw import GREY, LINEAR, NORM, POOL, RELU
-from draw import arrow, box, canvas, plus, size, text
+from figures.draw import GREY, LINEAR, NORM, POOL, RELU, arrow, box, canvas, plus, size, text
 
-LEFT, RIGHT = 2, 362                 # of the frames around the stages
+LEFT, RIGHT = 2, 362  # of the frames around the stages
 MIDDLE = (LEFT + RIGHT) / 2
 STEM = [(60, "conv\n7×7/2", LINEAR), (40, "BN", NORM), (48, "ReLU", RELU),
         (70, "max pool\n3×3/2", POOL)]
@@ -39,8 +37,7 @@ def residual(ax, x, y, strided):
     """A residual block that begins at x and is 172 wide."""
     arrow(ax, (x, y), (x + 20, y))
     arrow(ax, (x + 8, y), (x + 8, y + 34), (x + 163, y + 34), (x + 163, y + 9))
-    box(ax, x + 47, y, 54, 36, "conv\n3×3/2" if strided else "conv\n3×3",
-        LINEAR)
+    box(ax, x + 47, y, 54, 36, "conv\n3×3/2" if strided else "conv\n3×3", LINEAR)
     arrow(ax, (x + 74, y), (x + 88, y))
     box(ax, x + 115, y, 54, 36, "conv\n3×3", LINEAR)
     arrow(ax, (x + 142, y), (x + 154, y))

@@ -1,17 +1,32 @@
 """Normalize, add, concatenate.
 
-The book's three ideas side by side. Left: three bell curves of different place
-and width become three curves that lie on one another. Middle: x takes two ways,
-through f and past it, and the results are added. Right: the same two ways, but
-the results are put side by side, so there are more channels.
+The book's three ideas side by side. Left: three bell curves of different place and width
+become three curves that lie on one another. Middle: x takes two ways, through f and past it,
+and the results are added. Right: the same two ways, but the results are put side by side, so
+there are more channels.
 """
 from math import exp
 
-from draw import BLUE, CONCAT, GREEN, LINEAR, NORM, ORANGE, SKY
-from draw import arrow, bar, box, canvas, line, plus, shape, text, tint
-
-CELL = 15
-X, F = {"fill": tint(SKY, 0.5)}, {"fill": tint(ORANGE, 0.5), "hatch": "////"}
+from figures.draw import (
+    ADDED,
+    BLUE,
+    GREY,
+    JOINED,
+    LINEAR,
+    NEW,
+    NORM,
+    OLD,
+    arrow,
+    box,
+    canvas,
+    join,
+    line,
+    plus,
+    shape,
+    strip,
+    text,
+    tint,
+)
 
 
 def bell(ax, x, y, width, colour):
@@ -23,40 +38,27 @@ def bell(ax, x, y, width, colour):
 
 def normalized(ax, x):
     """Three channels before and after."""
-    for shift, width, colour in (-42, 7, BLUE), (4, 15, ORANGE), (42, 9, GREEN):
-        bell(ax, x + shift, 200, width, colour)
+    for shift, width in (-42, 7), (4, 15), (42, 9):
+        bell(ax, x + shift, 200, width, GREY)
     arrow(ax, (x, 194), (x, 172))
     box(ax, x, 159, 84, 26, "$\\mu,\\ \\sigma$", NORM)
     arrow(ax, (x, 146), (x, 124))
-    for shift, colour in (-3, BLUE), (0, ORANGE), (3, GREEN):
-        bell(ax, x + shift, 82, 11, colour)
+    for shift in -3, 0, 3:
+        bell(ax, x + shift, 82, 11, BLUE)
     for y in 200, 82:
         line(ax, (x - 71, y), (x + 71, y))
 
 
-def strip(ax, x, y, fills):
-    """Channels side by side around x."""
-    for i, fill in enumerate(fills):
-        bar(ax, x + (i - len(fills) / 2) * CELL, y - CELL / 2, CELL, CELL, **fill)
-
-
-def halves(ax, x, y, count):
-    """Paint x over one half of each cell of a strip of f(x)."""
-    for i in range(count):
-        left, low = x + (i - count / 2) * CELL, y - CELL / 2
-        shape(ax, [(left, low), (left, low + CELL), (left + CELL, low + CELL)], **X)
-
-
 def two_ways(ax, x, out, gap):
     """x, the way through f, and the way past it up to the gap."""
-    strip(ax, x, 232, [X] * 4)
-    arrow(ax, (x, 224), (x, 200))
+    strip(ax, x, 232, [OLD] * 4)
+    arrow(ax, (x, 223), (x, 200))
     box(ax, x, 187, 60, 26, "$f$", LINEAR)
-    arrow(ax, (x, 174), (x, 159))
-    strip(ax, x, 151, [F] * out)
-    arrow(ax, (x, 143), (x, 125))
+    arrow(ax, (x, 174), (x, 160))
+    strip(ax, x, 151, [NEW] * out)
+    arrow(ax, (x, 142), (x, 125))
     arrow(ax, (x, 212), (x + 48, 212), (x + 48, 115), (x + gap, 115))
-    arrow(ax, (x, 105), (x, 90))
+    arrow(ax, (x, 105), (x, 91))
 
 
 def draw():
@@ -65,11 +67,10 @@ def draw():
     normalized(ax, 76)
     two_ways(ax, 226, 4, 9)
     plus(ax, 226, 115)
-    strip(ax, 226, 82, [F] * 4)
-    halves(ax, 226, 82, 4)
-    two_ways(ax, 372, 2, 16)
-    box(ax, 372, 115, 32, 20, "[ , ]", CONCAT)
-    strip(ax, 372, 82, [X] * 4 + [F] * 2)
+    strip(ax, 226, 82, [ADDED] * 4)
+    two_ways(ax, 372, 2, 18)
+    join(ax, 372, 115)
+    strip(ax, 372, 82, [OLD] * 4 + [JOINED] * 2)
     for x, name, formula in ((76, "Normalize", r"$(x - \mu) / \sigma$"),
                              (226, "Add", "$x + f(x)$"),
                              (372, "Concatenate", "$[\\,x,\\ f(x)\\,]$")):

@@ -1,20 +1,19 @@
 """The drawn figures: up to date, accessible, self-contained, not cut off."""
 import importlib
+import io
 import re
 import shutil
-import sys
 from itertools import combinations
-from pathlib import Path
 from xml.etree import ElementTree
 
 import matplotlib as mpl
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import FancyBboxPatch, Patch
+from PIL import Image
 
-FIGURES = Path(__file__).parent.parent / "figures"
-sys.path.insert(0, str(FIGURES))
-import draw  # noqa: E402
+from figures import __main__ as command
+from figures import draw
 
 NAMES = draw.names()
 SVG = "{http://www.w3.org/2000/svg}"
@@ -26,8 +25,7 @@ def read(name):
 
 def stale():
     """The figures whose file does not carry the hash of its source."""
-    return [name for name in draw.names()
-            if draw.digest(name) not in read(name)]
+    return [name for name in draw.names() if draw.digest(name) not in read(name)]
 
 
 @pytest.fixture(params=NAMES)
@@ -44,24 +42,23 @@ def source(name):
 def axes(name):
     """The figure as matplotlib's objects, a pixel a point."""
     with mpl.rc_context(draw.STYLE):
-        ax = importlib.import_module(name).draw()
+        ax = importlib.import_module(f"figures.{name}").draw()
         ax.figure.set_dpi(72)
         FigureCanvasAgg(ax.figure).draw()
         yield ax
 
 
 def test_a_figure_has_a_script_and_a_script_has_a_figure():
-    assert NAMES == sorted(file.stem for file in FIGURES.glob("*.svg"))
+    assert NAMES == sorted(file.stem for file in draw.HERE.glob("*.svg"))
 
 
 def test_figures_are_up_to_date():
-    assert not stale(), "run: python figures/draw.py"
+    assert not stale(), "run: python -m figures"
 
 
-@pytest.mark.parametrize("changed, expected",
-                         [("logo.py", ["logo"]), ("draw.py", NAMES)])
+@pytest.mark.parametrize("changed, expected", [("logo.py", ["logo"]), ("draw.py", NAMES)])
 def test_a_changed_source_is_noticed(tmp_path, monkeypatch, changed, expected):
-    copy = shutil.copytree(FIGURES, tmp_path / "figures")
+    copy = shutil.copytree(draw.HERE, tmp_path / "figures")
     monkeypatch.setattr(draw, "HERE", copy)
     with open(copy / changed, "a") as file:
         file.write("# a change\n")
@@ -76,22 +73,53 @@ def test_file_is_what_its_script_draws(name, source):
 
 def test_title_and_description(source):
     root = ElementTree.fromstring(source)
-    assert [child.tag for child in root][:3] == [
-        SVG + "title", SVG + "desc", SVG + "metadata"]
-    assert all(child.text.strip() for child in root[:3])
+    assert [child.tag for child in root][:3] == [SVG + "title", SVG + "desc", SVG + "metadata"]
+    assert all((child.text or "").strip() for child in root[:3])
     assert root.get("role") == "img"
 
 
 def test_no_pictures_fonts_or_outside_references(source):
     root = ElementTree.fromstring(source)
     for element in root.iter():
-        assert element.tag.removeprefix(SVG) not in {
-            "image", "text", "script", "foreignObject"}
+        assert element.tag.removeprefix(SVG) not in {"image", "text", "script", "foreignObject"}
         for key, value in element.attrib.items():
             if key.endswith("href"):
                 assert value.startswith("#")
     assert not re.search(r"url\((?!#)|@import|<!DOCTYPE|<!ENTITY", source)
     assert len(source.encode()) < 64_000
+
+
+def test_a_png_stands_on_opaque_white_and_an_svg_on_nothing(name):
+    image = Image.open(io.BytesIO(draw.render(name, "png", dpi=72))).convert("RGBA")
+    assert image.getchannel("A").getextrema() == (255, 255)
+    assert image.getpixel((0, 0)) == (255, 255, 255, 255)
+    assert 'id="patch_1"' not in draw.render(name, "svg").decode().split("axes_1")[0]
+
+
+def test_no_date_and_no_version_in_a_file():
+    files = {format: draw.render("logo", format) for format in draw.METADATA}
+    assert b"CreationDate" not in files["pdf"] and b"Software" not in files["png"]
+    assert b"<metadata>" not in files["svg"]
+
+
+def test_a_card_has_its_size_and_a_margin():
+    image = Image.open(io.BytesIO(draw.card("three_ideas"))).convert("L")
+    assert image.size == draw.CARD
+    ink = image.point(lambda grey: 255 - grey).getbbox()
+    assert ink is not None
+    left, upper, right, lower = ink
+    assert min(left, upper, image.width - right, image.height - lower) > 20
+
+
+def test_the_command_draws_what_is_named(tmp_path, monkeypatch, capsys):
+    copy = shutil.copytree(draw.HERE, tmp_path / "figures", ignore=shutil.ignore_patterns("*.svg"))
+    monkeypatch.setattr(draw, "HERE", copy)
+    with pytest.raises(SystemExit):
+        command.main(["logo", "lego"])
+    assert f"no figure lego; there are {', '.join(NAMES)}" in capsys.readouterr().err
+    assert not list(copy.glob("*.svg"))
+    command.main(["logo"])
+    assert [path.name for path in copy.glob("*.svg")] == ["logo.svg"]
 
 
 def test_nothing_is_cut_off(axes):

@@ -6,8 +6,7 @@ the place of the page's own source the notebook that runs anywhere.
 import shutil
 from pathlib import Path
 
-from figures.card import draw_card
-
+from figures import draw
 from tools.shared.building import PDF
 from tools.shared.source import CHAPTERS
 
@@ -24,7 +23,7 @@ def finish(app, exception):
     if exception or app.builder.format != "html":
         return
     out = Path(app.outdir)
-    draw_card(out / "_static" / "card.png")
+    (out / "_static" / "card.png").write_bytes(draw.card("three_ideas"))
     for notebook in CHAPTERS.glob("*.ipynb"):
         shutil.copy(notebook, out / "_sources" / "chapters")
 

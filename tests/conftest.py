@@ -5,12 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tools.shared.execution import THREADS
 from tools.shared.source import ROOT
 
 os.environ.update({**THREADS, **os.environ})  # before torch loads
+hypothesis.settings.register_profile("book", deadline=None)  # machines are busy
+hypothesis.settings.load_profile("book")
 FOURTH = Path(__file__).with_name("fourth_chapter.md")
 TREE = ("_config.yml", "_toc.yml", "index.md", "results.md", "references.md", "references.bib",
         "requirements.txt", "pyproject.toml", "_static", "_templates", "benchmarks", "chapters",

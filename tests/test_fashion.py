@@ -7,10 +7,11 @@ import struct
 import subprocess
 import sys
 
-import fashion
 import pytest
 import torch
 from conftest import ROOT
+
+import fashion
 
 NAMES = list(fashion.MD5)
 

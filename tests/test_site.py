@@ -38,6 +38,8 @@ BROWSERS = "chromium", "chromium-browser", "google-chrome"
 FLAGS = ("--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
          "--disable-background-networking --disable-component-update").split()
 ALL_TYPESET = "document.querySelectorAll('.math:not(:has(mjx-container))').length == 0"
+# Side bars glide, colours fade.
+AT_REST = "document.getAnimations().every(one => one.playState != 'running')"
 PHONE, TABLET, DESKTOP = 390, 768, 1440
 
 
@@ -137,11 +139,11 @@ def equations_of(text):
             + sum(map(equations_of, inside)))
 
 
-def source_equations(name):
+def source_equations(book, name):
     """How many formulas a page's source holds, in text and in the captions of plots."""
     captions = [cell.metadata.get("mystnb", {}).get("figure", {}).get("caption", "")
                 for cell in read_chapter(Path(name).name).cells] if name in CHAPTERS else []
-    text = (ROOT / f"{name}.md").read_text(encoding="utf-8")
+    text = (book / f"{name}.md").read_text(encoding="utf-8")
     return sum(map(equations_of, [text, *captions]))
 
 
@@ -158,11 +160,11 @@ def test_from_files_nothing_is_external_or_fails(opened):
     assert opened.page.locator("html").get_attribute("lang") == "en"
 
 
-def test_every_equation_is_typeset_and_has_a_link(opened):
+def test_every_equation_is_typeset_and_has_a_link(opened, book):
     page = opened.page
     if opened.name in PAGES:
-        assert page.locator("article mjx-container").count() == source_equations(opened.name)
-    assert opened.name not in CHAPTERS or page.locator("article mjx-container").count() > 50
+        assert page.locator("article mjx-container").count() == source_equations(book, opened.name)
+    assert opened.name not in CHAPTERS or page.locator("article mjx-container").count() > 0
     assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
     assert page.locator("div.math:not(:has(.eqno > a.headerlink))").count() == 0
 
@@ -170,7 +172,7 @@ def test_every_equation_is_typeset_and_has_a_link(opened):
 def test_every_image_is_loaded(opened):
     images = opened.page.evaluate("""() => [...document.images].map(
         image => [image.src.slice(0, 80), image.complete && image.naturalWidth > 0])""")
-    assert len(images) > (5 if opened.name in CHAPTERS else 0)
+    assert len(images) > (1 if opened.name in CHAPTERS else 0)
     assert [source for source, loaded in images if not loaded] == []
 
 
@@ -185,7 +187,7 @@ def test_the_small_fonts_have_the_icons(site):
 def test_fits_the_width(opened, width):
     opened.page.set_viewport_size({"width": width, "height": 900})
     assert opened.page.evaluate("document.scrollingElement.scrollWidth") <= width
-    opened.page.wait_for_timeout(400)  # the side bars glide
+    opened.page.wait_for_function(AT_REST)
     shown, clipped = opened.page.evaluate("""() => {
         const shown = [...document.querySelectorAll('.bd-main button, .bd-main a.btn, input')]
             .filter(one => one.checkVisibility() && one.getBoundingClientRect().width);
@@ -204,7 +206,7 @@ def test_fits_the_width(opened, width):
 def test_axe_finds_nothing_that_matters(opened, theme):
     opened.page.set_viewport_size({"width": DESKTOP, "height": 900})
     opened.page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
-    opened.page.wait_for_timeout(400)  # the colours fade
+    opened.page.wait_for_function(AT_REST)
     found = Axe().run(opened.page).response["violations"]
     assert [(one["id"], one["impact"], node["html"][:200], node["failureSummary"])
             for one in found if one["impact"] != "minor" for node in one["nodes"]] == []

@@ -2,11 +2,12 @@
 import subprocess
 import sys
 
-import fashion
 import pytest
 import standin
 import torch
 from conftest import ROOT
+
+import fashion
 
 
 def make(root):

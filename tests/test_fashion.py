@@ -9,9 +9,9 @@ import sys
 
 import pytest
 import torch
-from conftest import ROOT
 
 import fashion
+from tools.shared.source import ROOT
 
 NAMES = list(fashion.MD5)
 

@@ -5,7 +5,8 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import ROOT
+
+from tools.shared.source import ROOT
 
 SPEC = importlib.util.spec_from_file_location("book_setup", ROOT / "tools" / "setup.py")
 

@@ -3,11 +3,11 @@ import subprocess
 import sys
 
 import pytest
-import standin
 import torch
-from conftest import ROOT
 
 import fashion
+from tools import standin
+from tools.shared.source import ROOT
 
 
 def make(root):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
+
+from tools.shared.source import ROOT
 
 
 def lint(root):

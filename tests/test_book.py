@@ -13,6 +13,7 @@ from conftest import tool
 from tools import formulas
 from tools.extensions import results
 from tools.shared import source
+from tools.shared.command import WordsError
 from tools.shared.store import FACTS
 
 CHAPTERS = source.chapter_names()
@@ -127,10 +128,10 @@ def test_a_chapter_has_what_every_chapter_must_have(name):
 def test_a_chapter_that_breaks_the_rules_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(source, "CHAPTERS", tmp_path)
     (tmp_path / "bad.md").write_text("---\na: 1\n---\n(ch-bad)=\n# Bad\n")
-    with pytest.raises(ValueError, match="bad.md must begin with a label and a title"):
+    with pytest.raises(WordsError, match="bad.md must begin with a label and a title"):
         source.Heading("bad")
     (tmp_path / "bad.md").write_text("---\na: 1\n---\n(ch-bad)=\n# Bad: worsen\n")
-    with pytest.raises(ValueError, match="bad.md needs a description"):
+    with pytest.raises(WordsError, match="bad.md needs a description"):
         source.Heading("bad")
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 
 from tools.shared.building import build, choose_outputs, warn
+from tools.shared.command import in_words
 from tools.shared.source import ROOT
 
 HTML = ROOT / "_build" / "html"
@@ -23,15 +24,10 @@ def main(argv=None):
                         help="try every link to another site instead of building")
     args = parser.parse_args(argv)
     start = time.monotonic()
-    try:
-        if not choose_outputs(args.own):
-            return 1
-        if args.links:
-            return build("linkcheck", args.own)
-        status = build("html", args.own)
-    except KeyboardInterrupt:
-        print("\nInterrupted. `make book` builds the site anew.", file=sys.stderr)
-        return 130
+    choose_outputs(args.own)
+    if args.links:
+        return build("linkcheck", args.own)
+    status = build("html", args.own)
     if status or not (HTML / "index.html").exists():
         print("The site was not built: the warnings above say why.", file=sys.stderr)
         return status or 1
@@ -41,4 +37,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(in_words(main))

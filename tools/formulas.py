@@ -7,6 +7,7 @@ import ast
 import re
 import sys
 
+from tools.shared.command import in_words
 from tools.shared.source import (
     ROOT,
     chapter_names,
@@ -65,4 +66,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(in_words(main))

@@ -8,6 +8,7 @@ import sys
 
 from tools.shared import store
 from tools.shared.building import told, why_unpublished
+from tools.shared.command import in_words
 from tools.shared.source import ROOT, chapter_names, read_chapter
 
 
@@ -51,4 +52,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(in_words(main))

@@ -8,6 +8,7 @@ import sys
 import time
 
 from tools.shared.building import PDF, build, choose_outputs, warn
+from tools.shared.command import in_words
 from tools.shared.tex import INSTALL, LATEX, absent, typeset
 
 
@@ -17,8 +18,7 @@ def make(own):
         print(f"The PDF needs TeX, and {', '.join(missing)} is not here.\n{INSTALL}",
               file=sys.stderr)
         return 1
-    if not choose_outputs(own):
-        return 1
+    choose_outputs(own)
     shutil.rmtree(LATEX, ignore_errors=True)
     print("Writing the chapters as LaTeX", flush=True)
     if status := build("latex", own):
@@ -41,11 +41,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     start = time.monotonic()
     PDF.unlink(missing_ok=True)
-    try:
-        status = make(args.own)
-    except KeyboardInterrupt:
-        print("\nInterrupted. `make pdf` makes it anew.", file=sys.stderr)
-        return 130
+    status = make(args.own)
     if status == 0:
         print(f"Built in {time.monotonic() - start:.0f} s: {PDF.stat().st_size / 1e6:.1f} MB. "
               f"Open {PDF.as_uri()}")
@@ -54,4 +50,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(in_words(main))

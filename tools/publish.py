@@ -11,6 +11,7 @@ import shutil
 import sys
 
 from tools.shared import store
+from tools.shared.command import in_words
 from tools.shared.notebook import portable, text_of
 from tools.shared.source import CHAPTERS, chapter_names, code_cells, git, read_chapter
 
@@ -92,15 +93,11 @@ def main(argv=None):
         parser.error(f"no chapter {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     status = 0
     for name in args.chapters or names:
-        try:
-            found = publish(name, args.fresh)
-        except (store.DamagedError, OSError) as err:
-            found = [str(err)]
-        for objection in found:
+        for objection in publish(name, args.fresh):
             print(f"chapters/{name}.md is not published: {objection}", file=sys.stderr)
             status = 1
     return status
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(in_words(main))

@@ -8,6 +8,7 @@ import argparse
 import sys
 
 from tools.shared import execution, store
+from tools.shared.command import in_words
 from tools.shared.source import chapter_names, read_chapter
 
 REAL = "Fashion-MNIST"  # what chapters/fashion.py calls it
@@ -44,21 +45,14 @@ def make_sure(name, place, root, force):
 def main(argv=None):
     """Run the command line; returns an exit status."""
     args, failed = arguments(argv), []
-    try:
-        place, root = execution.settle()
-        print(f"Data: {place.data}; budget {place.budget}; device {place.device}", flush=True)
-        for name in args.chapters:
-            try:
-                make_sure(name, place, root, args.force)
-            except execution.FailedError as err:
-                print(f"\n{err}", file=sys.stderr, flush=True)
-                failed.append(name)
-    except execution.UnfitError as err:
-        print(err, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nInterrupted. What was finished is kept: run again to go on.", file=sys.stderr)
-        return 130
+    place, root = execution.settle()
+    print(f"Data: {place.data}; budget {place.budget}; device {place.device}", flush=True)
+    for name in args.chapters:
+        try:
+            make_sure(name, place, root, args.force)
+        except execution.FailedError as err:
+            print(f"\n{err}", file=sys.stderr, flush=True)
+            failed.append(name)
     if failed:
         print(f"Failed: {', '.join(failed)}. The outputs of the others are kept.", file=sys.stderr)
     elif place.data != REAL:
@@ -68,4 +62,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(in_words(main))

@@ -16,6 +16,7 @@ from jupyter_book.config import get_final_config
 from sphinx.cmd.build import build_main
 
 from tools.shared.building import choose_outputs
+from tools.shared.command import in_words
 from tools.shared.source import ROOT
 
 BUILD = ROOT / "_build" / "serve"
@@ -57,8 +58,7 @@ def main(argv=None):
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", default="8000", help="where to serve (default: %(default)s)")
     args = parser.parse_args(argv)
-    if not choose_outputs(own=True):  # whatever there is: it is a preview
-        return 1
+    choose_outputs(own=True)  # whatever there is: it is a preview
     ignored = [option for name in IGNORED for option in ("--ignore", str(ROOT / name))]
     logging.disable(logging.INFO)  # warnings are news, the icons' glyphs are not
     warnings.filterwarnings("ignore", category=FutureWarning, message=".*torch")
@@ -68,4 +68,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(in_words(main))

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 from tools.shared import store
+from tools.shared.command import WordsError
 from tools.shared.source import (
     ROOT,
     chapter_names,
@@ -68,14 +69,12 @@ def objections(own):
 
 
 def choose_outputs(own):
-    """Whether the book can be built with this machine's outputs, or the published ones."""
-    try:
-        found = objections(own)
-    except store.DamagedError as err:
-        found = [str(err)]
-    if found:
-        print("\n".join(found), file=sys.stderr)
-    return not found
+    """Make sure that the book can be built with this machine's outputs, or the published ones.
+
+    Raises WordsError where a chapter has none that a book may show.
+    """
+    if found := objections(own):
+        raise WordsError("\n".join(found))
 
 
 def build(builder, own):

@@ -10,6 +10,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from tools.shared import store
+from tools.shared.command import WordsError
 from tools.shared.source import CHAPTERS, code_cells, code_lines
 
 # For a process that trains, before torch loads in it: see chapters/machine.py.
@@ -28,11 +29,11 @@ print(json.dumps([found, str(raw.parents[1])]))
 """
 
 
-class UnfitError(RuntimeError):
+class UnfitError(WordsError):
     """The chapters cannot run here; says why, and the cure."""
 
 
-class FailedError(RuntimeError):
+class FailedError(WordsError):
     """A chapter has no outputs after its run; says where it failed, and the cure."""
 
 
@@ -89,7 +90,8 @@ class Client(NotebookClient):
         """Pass on a training loop's own progress line."""
         content = msg.get("content", {})
         if content.get("transient", {}).get("display_id"):
-            self.show(content["data"].get("text/plain", ""))
+            text = content["data"].get("text/plain", "")
+            self.show(text, end="\n" if ": stopped at step" in text else "")
         return super().process_message(msg, cell, cell_index)
 
     def show(self, text, end=""):

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import yaml
 
+from tools.shared.command import WordsError
+
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = ROOT / "chapters"
 
 
 def config():
     """The book's configuration, ``_config.yml``."""
-    return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    return yaml.safe_load(read(ROOT / "_config.yml"))
 
 
 def git(*command):
@@ -26,7 +28,7 @@ def git(*command):
 
 def chapter_names():
     """The chapters of ``_toc.yml``, in order."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    toc = yaml.safe_load(read(ROOT / "_toc.yml"))
     paths = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
     return [path.split("/")[1] for path in paths if path.startswith(f"{CHAPTERS.name}/")]
 
@@ -41,8 +43,7 @@ def read_chapter(name):
     from myst_nb.core.read import read_myst_markdown_notebook  # slow to load
 
     path = chapter_path(name)
-    return read_myst_markdown_notebook(path.read_text(encoding="utf-8"), add_source_map=True,
-                                       path=path)
+    return read_myst_markdown_notebook(read(path), add_source_map=True, path=path)
 
 
 def code_cells(nb):
@@ -52,7 +53,7 @@ def code_cells(nb):
 
 def code_lines(name, nb):
     """The lines, counted from 1, at which the code of a chapter's code cells begins."""
-    lines = chapter_path(name).read_text(encoding="utf-8").split("\n")
+    lines = read(chapter_path(name)).split("\n")
     found = []
     for cell, above in zip(nb.cells, nb.metadata["source_map"], strict=True):
         if cell.cell_type == "code":  # the map leads to the cell or to its options
@@ -62,25 +63,35 @@ def code_lines(name, nb):
     return found
 
 
+def read(path):
+    """A text file of the book; a WordsError names the line that is not UTF-8."""
+    content = path.read_bytes()
+    try:
+        return content.decode().replace("\r\n", "\n")
+    except UnicodeDecodeError as err:
+        line = content[:err.start].count(b"\n") + 1
+        raise WordsError(f"{path}:{line}: this is not UTF-8. Save the file as UTF-8.") from err
+
+
 class Heading:
     """What a chapter says of itself: its label, title, verb, description."""
 
     def __init__(self, name):
-        text = chapter_path(name).read_text(encoding="utf-8")
+        text = read(chapter_path(name))
         found = re.match(r"---\n(.*?)\n---\n\s*\(([\w-]+)\)=\n# (.+: .+)\n", text, re.DOTALL)
         if not found:
-            raise ValueError(f"{chapter_path(name)} must begin with a label and a title such as "
+            raise WordsError(f"{chapter_path(name)} must begin with a label and a title such as "
                              "'(ch-name)=' and '# Name: verb', see CONTRIBUTING.md")
         self.name, self.label, self.title = name, found[2], found[3]
         self.verb = self.title.rpartition(": ")[2].capitalize()
         meta = yaml.safe_load(found[1]).get("myst", {}).get("html_meta", {})
         if "description" not in meta:
-            raise ValueError(f"{chapter_path(name)} needs a description in its front matter "
+            raise WordsError(f"{chapter_path(name)} needs a description in its front matter "
                              "(myst: html_meta: description), see CONTRIBUTING.md")
         self.description = meta["description"]
 
 
 @functools.cache
 def heading(name):
-    """The chapter's Heading; a ValueError names the file where it is missing."""
+    """The chapter's Heading; a WordsError names the file where it is missing."""
     return Heading(name)

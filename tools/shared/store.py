@@ -19,6 +19,7 @@ from pathlib import Path
 
 import nbformat
 
+from tools.shared.command import WordsError
 from tools.shared.source import CHAPTERS, ROOT, code_cells
 
 FACTS = "application/vnd.normalize-add-concatenate.facts+json"
@@ -29,7 +30,7 @@ BINARY = ("application/pdf", "image/png")
 GENERATED = "by tools/run.py; python -m tools.outputs lists it; do not edit"
 
 
-class DamagedError(ValueError):
+class DamagedError(WordsError):
     """A kept run that cannot be read; says which file, and the cure."""
 
 
@@ -202,9 +203,12 @@ def put(target, files):
             (fresh / name).write_bytes(content)
             if (fresh / name).read_bytes() != content:
                 raise OSError(None, "what was written cannot be read back", str(fresh / name))
-        if target.exists():
-            shutil.rmtree(target)
-        fresh.replace(target)
+        shutil.rmtree(target, ignore_errors=True)
+        try:
+            fresh.replace(target)
+        except OSError:
+            if not (target / "run.json").exists():  # else another process has kept the same
+                raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 

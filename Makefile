@@ -22,8 +22,8 @@ book: setup  ## Build the site from the published outputs; nothing is executed
 pdf: setup  ## Build the PDF from the published outputs; needs TeX
 	@$(RUN) -m tools.pdf
 
-serve: setup  ## Show the site while you write, at http://localhost:8000
-	@$(RUN) -m tools.serve
+serve: setup  ## Show the site while you write, at http://localhost:8000 (PORT=8001 for another port)
+	@$(RUN) -m tools.serve $(if $(PORT),--port $(PORT))
 
 links: setup  ## Try every link to another site
 	@$(RUN) -m tools.book --links

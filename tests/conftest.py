@@ -74,5 +74,5 @@ def book(tmp_path_factory, stand_in):
     assert built.returncode == 0, built.stdout[-5000:]
     assert {path: path.stat().st_mtime_ns for path in (root / "_build" / "outputs").rglob(
         "run.json")} == kept, "the build executed a chapter"
-    assert "drawn stand-in data" in built.stdout and "smoke budget" in built.stdout
+    assert "on a drawn stand-in" in built.stdout and "smoke budget" in built.stdout
     return root

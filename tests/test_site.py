@@ -306,15 +306,25 @@ def test_front_page_leads_to_chapters_colab_and_pdf(site):
     assert (pdf in links) == (site / pdf).exists()
 
 
-@pytest.mark.parametrize("made", [True, False])
-def test_the_pdf_is_on_the_site_if_it_was_made(tmp_path, monkeypatch, made):
-    monkeypatch.setattr(share, "PDF", tmp_path / "book.pdf")
+@pytest.mark.parametrize("made", [None, "of this text", "of another text"])
+def test_the_pdf_is_on_the_site_if_it_was_made_of_this_text(tmp_path, monkeypatch, capsys, made):
+    for name in "PDF", "MADE_OF":
+        monkeypatch.setattr(share, name, tmp_path / name)
+    monkeypatch.setattr(share, "state", lambda: "of this text")
     if made:
         share.PDF.write_bytes(b"%PDF-")
+        share.MADE_OF.write_text(made)
     app = SimpleNamespace(config=SimpleNamespace(html_extra_path=[]), tags=set())
     share.take_pdf(app)
     assert (app.config.html_extra_path, app.tags) == (
-        ([str(share.PDF)], {"pdf"}) if made else ([], set()))
+        ([str(share.PDF)], {"pdf"}) if made == "of this text" else ([], set()))
+    assert ("older than this text" in capsys.readouterr().out) == (made == "of another text")
+
+
+@pytest.mark.parametrize("name", ALL_PAGES)
+def test_drawn_data_and_the_smoke_budget_are_told_on_every_page(site, name):
+    banner = parsed(site.parents[1], name).select_one(".bd-header-announcement").get_text()
+    assert "drawn stand-in" in banner and "smoke budget: its numbers mean nothing" in banner
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -7,7 +7,7 @@ import argparse
 import sys
 import time
 
-from tools.shared.building import build, choose_outputs, warn
+from tools.shared.building import build, choose_outputs, remarks
 from tools.shared.command import in_words
 from tools.shared.source import ROOT
 
@@ -26,13 +26,14 @@ def main(argv=None):
     start = time.monotonic()
     choose_outputs(args.own)
     if args.links:
-        return build("linkcheck", args.own)
-    status = build("html", args.own)
+        return build("linkcheck")
+    status = build("html")
     if status or not (HTML / "index.html").exists():
         print("The site was not built: the warnings above say why.", file=sys.stderr)
         return status or 1
     print(f"Built in {time.monotonic() - start:.0f} s. Open {(HTML / 'index.html').as_uri()}")
-    warn(args.own)
+    for remark in remarks(args.own):
+        print(remark)
     return 0
 
 

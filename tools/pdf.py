@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 
-from tools.shared.building import PDF, build, choose_outputs, warn
+from tools.shared.building import MADE_OF, PDF, build, choose_outputs, remarks, state
 from tools.shared.command import in_words
 from tools.shared.tex import INSTALL, LATEX, absent, typeset
 
@@ -21,7 +21,7 @@ def make(own):
     choose_outputs(own)
     shutil.rmtree(LATEX, ignore_errors=True)
     print("Writing the chapters as LaTeX", flush=True)
-    if status := build("latex", own):
+    if status := build("latex"):
         print("The PDF was not built: the warnings above say why.", file=sys.stderr)
         return status
     if complaints := typeset():
@@ -29,6 +29,7 @@ def make(own):
         return 1
     PDF.parent.mkdir(exist_ok=True)
     shutil.move(LATEX / PDF.name, PDF)
+    MADE_OF.write_text(state(), encoding="utf-8")
     return 0
 
 
@@ -45,7 +46,8 @@ def main(argv=None):
     if status == 0:
         print(f"Built in {time.monotonic() - start:.0f} s: {PDF.stat().st_size / 1e6:.1f} MB. "
               f"Open {PDF.as_uri()}")
-        warn(args.own)
+        for remark in remarks(args.own):
+            print(remark)
     return status
 
 

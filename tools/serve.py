@@ -5,6 +5,7 @@ BUDGET (smoke is the fastest), and keeps the outputs as `make run` does.
 """
 import argparse
 import logging
+import socket
 import sys
 import time
 import warnings
@@ -16,7 +17,7 @@ from jupyter_book.config import get_final_config
 from sphinx.cmd.build import build_main
 
 from tools.shared.building import choose_outputs
-from tools.shared.command import in_words
+from tools.shared.command import WordsError, in_words
 from tools.shared.source import ROOT
 
 BUILD = ROOT / "_build" / "serve"
@@ -29,10 +30,24 @@ class Builder(sphinx_autobuild.build.Builder):
     def __call__(self, *, changed_paths):
         """Run Sphinx; what it has to say, it prints."""
         print("".join(f"{path} has changed.\n" for path in changed_paths), end="", flush=True)
-        start = time.monotonic()
-        failed = build_main(self.sphinx_args)
+        start, fresh = time.monotonic(), []
+        if any(path.suffix in (".yml", ".css", ".js", ".html") for path in changed_paths):
+            write_conf()  # Sphinx does not look whether these have changed
+            fresh = ["--fresh-env", "--write-all"]
+        failed = build_main([*self.sphinx_args, *fresh])
         print("The build failed: the lines above say why. The old pages stay." if failed else
               f"Built in {time.monotonic() - start:.1f} s: {self.uri}", flush=True)
+
+
+def refuse_taken(port):
+    """Raise WordsError where another program listens at the port; 0 takes a free one."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as err:
+            raise WordsError(f"Port {port} cannot be used ({err.strerror}): another program has "
+                             "it. Choose another one: make serve PORT=8001") from err
 
 
 def write_conf():
@@ -56,15 +71,17 @@ def main(argv=None):
     """Serve until Ctrl-C; returns an exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.serve", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--port", default="8000", help="where to serve (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8000,
+                        help="where to serve; 0 takes a free port (default: %(default)s)")
     args = parser.parse_args(argv)
+    refuse_taken(args.port)
     choose_outputs(own=True)  # whatever there is: it is a preview
     ignored = [option for name in IGNORED for option in ("--ignore", str(ROOT / name))]
     logging.disable(logging.INFO)  # warnings are news, the icons' glyphs are not
     warnings.filterwarnings("ignore", category=FutureWarning, message=".*torch")
     autobuild.Builder = Builder
     return autobuild.main([str(ROOT), str(BUILD / "html"), "-c", str(write_conf()), "-q",
-                           "-d", str(BUILD / "doctrees"), "--port", args.port, *ignored])
+                           "-d", str(BUILD / "doctrees"), "--port", str(args.port), *ignored])
 
 
 if __name__ == "__main__":

@@ -3,10 +3,14 @@
 So ``jupyter-book build .`` executes only a chapter that has no outputs as it is now; those
 are then kept as ``make run`` keeps them.
 """
+import os
+
 import myst_nb.core.execute
 from myst_nb.core.execute import ExecutionError, NotebookClientBase
 
 from tools.shared import execution, store
+from tools.shared.building import remarks
+from tools.shared.source import CHAPTERS
 
 
 class StoredOutputs(NotebookClientBase):
@@ -29,7 +33,22 @@ class StoredOutputs(NotebookClientBase):
             "method": "cache", "succeeded": True, "error": None, "traceback": None}
 
 
-def setup(_app):
+def announce(_app, config):
+    """Say on every page where the book shows drawn data or the smoke budget."""
+    if told := remarks(os.environ.get("OUTPUTS") == "own"):
+        config.html_theme_options["announcement"] = " ".join(told)
+
+
+def depend_on_modules(app, docname, _content):
+    """Have a chapter read again where a module that it may import has changed."""
+    if docname.startswith(f"{CHAPTERS.name}/"):
+        for module in CHAPTERS.glob("*.py"):
+            app.env.note_dependency(str(module))
+
+
+def setup(app):
     """Put it in the place of myst-nb's own cache."""
     myst_nb.core.execute.NotebookClientCache = StoredOutputs
+    app.connect("config-inited", announce)
+    app.connect("source-read", depend_on_modules)
     return {"parallel_read_safe": True}

@@ -7,6 +7,7 @@ index of formulas. The look is in ``tools/extensions/bookprint.sty``.
 # docutils declares its nodes' children as bare nodes, and that any may be missing.
 # pyright: reportAttributeAccessIssue=false, reportIndexIssue=false
 # pyright: reportOptionalMemberAccess=false, reportOptionalSubscript=false
+import os
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +21,7 @@ from sphinx.transforms.post_transforms.images import ImageConverter
 from sphinx.util.texescape import escape
 
 from figures.draw import render
+from tools.shared.building import remarks
 from tools.shared.source import git
 
 FRONT = "About this book"
@@ -243,7 +245,8 @@ def prepare(app):
     (folder / "cover.pdf").write_bytes(render(COVER, "pdf"))
     config = app.config
     config.latex_additional_files += [str(path) for path in sorted(FONTS.glob("DejaVuSans*.ttf"))]
-    facts = {"booksubtitle": tex(SUBTITLE), "bookversion": tex(version()),
+    told = [version(), *remarks(os.environ.get("OUTPUTS") == "own")]
+    facts = {"booksubtitle": tex(SUBTITLE), "bookversion": r"\\".join(map(tex, told)),
              "bookpicture": "cover.pdf", "bookaddress": config.html_baseurl}
     app.builder.context["preamble"] += "".join(
         f"\\newcommand{{\\{name}}}{{{text}}}\n" for name, text in facts.items())

@@ -7,13 +7,20 @@ import shutil
 from pathlib import Path
 
 from figures import draw
-from tools.shared.building import PDF
+from tools.shared.building import MADE_OF, PDF, state
 from tools.shared.source import CHAPTERS
 
 
 def take_pdf(app):
-    """Copy the PDF to the site's root, and show what index.md says ``only`` with it."""
-    if PDF.exists():
+    """Copy the PDF to the site's root, and show what index.md says ``only`` with it.
+
+    A PDF of another text is left out, and that is said.
+    """
+    if not PDF.exists():
+        return
+    if not MADE_OF.exists() or MADE_OF.read_text(encoding="utf-8") != state():
+        print(f"{PDF.name} is older than this text and is left out: `make pdf` makes it anew.")
+    else:
         app.config.html_extra_path.append(str(PDF))
         app.tags.add("pdf")
 

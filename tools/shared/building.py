@@ -1,4 +1,5 @@
 """Building the book with jupyter-book: which outputs it shows, and whether all are there."""
+import hashlib
 import os
 import subprocess
 import sys
@@ -6,16 +7,19 @@ import sys
 from tools.shared import store
 from tools.shared.command import WordsError
 from tools.shared.source import (
+    CHAPTERS,
     ROOT,
     chapter_names,
     chapter_path,
     code_cells,
     code_lines,
+    read,
     read_chapter,
 )
 
 NAME = "normalize-add-concatenate"  # of the book's files
 PDF = ROOT / "_build" / "pdf" / f"{NAME}.pdf"
+MADE_OF = PDF.with_suffix(".state")  # what the PDF was made of, as ``state`` tells it
 # A module of its own has jupyter-book none, and its script holds the path of its .venv.
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 
@@ -69,29 +73,38 @@ def objections(own):
 
 
 def choose_outputs(own):
-    """Make sure that the book can be built with this machine's outputs, or the published ones.
+    """Settle that this process and those it starts show this machine's outputs, or the published.
 
     Raises WordsError where a chapter has none that a book may show.
     """
+    os.environ["OUTPUTS"] = "own" if own else "published"
     if found := objections(own):
         raise WordsError("\n".join(found))
 
 
-def build(builder, own):
-    """Run jupyter-book over the whole book; returns its exit status."""
+def build(builder):
+    """Run jupyter-book over the whole book, with the chosen outputs; returns its exit status."""
     command = [sys.executable, "-c", JUPYTER_BOOK, "build", ROOT, "--builder", builder, "-W",
                "-n", "--keep-going", "-q", "--all"]
-    environment = {**os.environ, "OUTPUTS": "own" if own else "published"}
-    return subprocess.run(command, cwd=ROOT, env=environment).returncode
+    return subprocess.run(command, cwd=ROOT).returncode
 
 
-def warn(own):
-    """Say so where the book shows drawn data or the smoke budget."""
+def remarks(own):
+    """What a reader must know of the runs that the book shows, in sentences."""
     chosen = (store.chosen_run(name, read_chapter(name), own) for name in chapter_names())
-    runs = [run for run in chosen if run]
-    data = {run.place.data for run in runs} - {"Fashion-MNIST"}
-    if data:
-        print(f"Its chapters ran on {data.pop()} data: their accuracies say nothing about "
-              "Fashion-MNIST. Without --own it shows the published results on the real data.")
-    if any(run.place.budget == "smoke" for run in runs):
-        print("It shows runs of the smoke budget: their numbers mean nothing.")
+    places = {run.place for run in chosen if run}
+    told = [f"This book shows a run on {data}: its accuracies say nothing about Fashion-MNIST."
+            for data in sorted({place.data for place in places} - {"Fashion-MNIST"})]
+    if any(place.budget == "smoke" for place in places):
+        told.append("This book shows a run of the smoke budget: its numbers mean nothing.")
+    return told
+
+
+def state():
+    """A hash of all that the site and the PDF are made of, to tell an old PDF from this text."""
+    kinds = ("*.md", "*.bib", "*.yml", f"{CHAPTERS.name}/*.md", "figures/*.svg",
+             "benchmarks/results/*.json")
+    paths = sorted(path for kind in kinds for path in ROOT.glob(kind))
+    chosen = [store.shown_run(name, read_chapter(name)) for name in chapter_names()]
+    parts = [*map(read, paths), *(run.record["sha256"] for run in chosen if run)]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()

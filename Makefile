@@ -1,5 +1,9 @@
-# Every command sets up what it needs. BUDGET=smoke|cpu|gpu says how much to train,
-# FASHION_MNIST_ROOT names a folder that holds FashionMNIST/raw.
+# Every command sets up what it needs. `make` prints the commands and these variables:
+#: PYTHON=python3.12           the Python to set up with, 3.11 to 3.13 (python3)
+#: TORCH=cpu                   PyTorch without CUDA, from its own index: 2 GB, not 7; pypi: with CUDA
+#: LATEST=1                    the newest versions that requirements.txt allows; 0: requirements.lock
+#: BUDGET=smoke|cpu|gpu        how much to train
+#: FASHION_MNIST_ROOT=FOLDER   a folder that holds FashionMNIST/raw
 PYTHON ?= python3
 RUN := .venv/bin/python
 
@@ -8,9 +12,11 @@ RUN := .venv/bin/python
 
 help:  ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@echo; echo "Variables, as in make run BUDGET=smoke; PYTHON, TORCH and LATEST hold until changed:"
+	@sed -n 's/^#: //p' $(MAKEFILE_LIST)
 
-setup:  ## Make .venv and install requirements.txt (again only when that file changes)
-	@$(PYTHON) tools/setup.py
+setup:  ## Make .venv with the versions of requirements.lock (again only when they change)
+	@$(PYTHON) tools/environment.py
 
 run: setup  ## Get the data, execute the chapters here, build the site: the main job
 	@$(RUN) -m tools.run

@@ -1,0 +1,118 @@
+"""What a chapter tells its reader: progress, checks, claims, and the facts of its run."""
+import platform
+import statistics
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import matplotlib
+import torch
+import torchvision
+from IPython import get_ipython
+from IPython.display import display
+
+from machine import budget, device, device_name
+
+# The facts as data, beside their text, for the book's page of results.
+FACTS = "application/vnd.normalize-add-concatenate.facts+json"
+_STARTED = time.time()
+
+
+def say(text):
+    """Print; where the output cannot write a tick or a cross, words stand for them."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = text.replace("✓", "[ok]").replace("✗", "[no]")
+        text = text.encode("ascii", "replace").decode()
+    print(text)
+
+
+def _in_notebook():
+    """Whether a kernel shows outputs, and can rewrite them."""
+    return hasattr(get_ipython(), "kernel")
+
+
+class Progress:
+    """One line, rewritten in place in a notebook or terminal, at most three times a second.
+
+    Elsewhere, as in a file, the last line alone is printed.
+    """
+
+    def __init__(self, label):
+        self.label, self.due, self.start = label, 0.0, time.perf_counter()
+        self.handle = (display({"text/plain": label}, raw=True, display_id=True)
+                       if _in_notebook() else None)
+
+    def is_due(self):
+        """Whether a line would be shown now."""
+        return time.perf_counter() > self.due
+
+    def __call__(self, text, last=False):
+        if not (last or self.is_due()):
+            return
+        now = time.perf_counter()
+        self.due = now + 0.3
+        line = f"{self.label}: {text}" + ("" if last else f" ({now - self.start:.0f} s)")
+        if self.handle:
+            self.handle.update({"text/plain": line}, raw=True)
+        elif last:
+            say(("\r\033[K" if sys.stdout.isatty() else "") + line)
+        elif sys.stdout.isatty():
+            print(f"\r\033[K{line[:100]}", end="", flush=True)
+
+
+def check_equal(what, ours, reference, rtol=1e-4, atol=1e-5):
+    """Stop with an AssertionError unless two tensors agree; else print how closely."""
+    torch.testing.assert_close(ours, reference, rtol=rtol, atol=atol)
+    say(f"✓ {what} (largest difference {(ours - reference).abs().max().item():.1e})")
+
+
+def claim(text, condition):
+    """Print a sentence about this run with a tick, or that this run does not show it."""
+    sentence = f"✓ {text}" if condition else f"✗ not in this run: {text}"
+    say(textwrap.fill(sentence, 76, subsequent_indent="  "))
+
+
+@dataclass
+class Record:
+    """A chapter's main network: what the page of results and the races show of it."""
+    network: str  # its name
+    make: Callable  # a fresh one, without arguments
+    recipe: dict  # what it hands to ``train``
+    published: dict = field(default_factory=dict)  # test accuracies of others, by source
+
+
+def run_facts(data, record=None, histories=(), test_accuracies=()):
+    """Show what a reader needs to judge the chapter's numbers, as text and as data.
+
+    With the Record of the chapter's main network: also the Histories of its seeds, and their
+    test accuracies (0 to 1).
+    """
+    seconds = round(time.time() - _STARTED)
+    facts = {"data": data.source, "device": device_name(), "device_type": device().type,
+             "budget": budget(), "date": time.strftime("%Y-%m-%d"), "run_seconds": seconds,
+             "versions": {"Python": platform.python_version(), "torch": torch.__version__,
+                          "torchvision": torchvision.__version__,
+                          "matplotlib": matplotlib.__version__}}
+    lines = []
+    if record:
+        accuracies = list(map(float, test_accuracies))
+        facts |= {"network": record.network, "test_accuracy": accuracies,
+                  "num_epochs": record.recipe["num_epochs"],
+                  "train_seconds": [sum(history.seconds) for history in histories],
+                  "images_per_second": [history.images_per_second for history in histories]}
+        seeds = "one seed" if len(accuracies) == 1 else (
+            f"median of {len(accuracies)} seeds, {min(accuracies):.4f} to {max(accuracies):.4f}")
+        lines = [f"Result:   {record.network}, test accuracy "
+                 f"{statistics.median(accuracies):.4f} ({seeds})"]
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    lines += [f"Data:     {data.source}", f"Device:   {facts['device']}",
+              f"Budget:   {facts['budget']}", f"Versions: {versions}", f"Date:     {facts['date']}",
+              f"Run time: {seconds // 60} min {seconds % 60} s"]
+    if _in_notebook():
+        display({"text/plain": "\n".join(lines), FACTS: facts}, raw=True)
+    else:
+        say("\n".join(lines))

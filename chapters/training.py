@@ -1,0 +1,221 @@
+"""Training and judging a network on data that lie as tensors on the device."""
+import contextlib
+import math
+import statistics
+import time
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from images import shift_flip
+from machine import has_bf16
+from report import Progress
+
+
+@dataclass
+class History:
+    """What ``train`` saw: ``loss`` by step, the other lists by epoch."""
+    source: str  # of the data
+    loss: list = field(default_factory=list)
+    train_loss: list = field(default_factory=list)
+    train_accuracy: list = field(default_factory=list)
+    val_loss: list = field(default_factory=list)
+    val_accuracy: list = field(default_factory=list)
+    seconds: list = field(default_factory=list)  # training only
+    images_per_second: float = 0.0  # median over the epochs
+    stopped: str = ""  # why it ended early, if it did
+
+
+def train(net, data, *, num_epochs, lr, batch_size=256, schedule="onecycle", momentum=0.9,
+          weight_decay=0.0, label_smoothing=0.0, augment=None, fast=False, on_step=None,
+          label="net"):
+    """Train ``net`` in place by SGD on the cross entropy; returns its History.
+
+    lr: the peak of ``schedule="onecycle"``, the rate of ``"constant"``, or what
+        ``schedule(step)`` multiplies.
+    weight_decay: on matrices and filters, not on biases, gamma and beta.
+    augment: mirror half of the images and shift all by up to this many pixels.
+    fast: bfloat16 and channels_last, where the device gains by it.
+    on_step: called as ``on_step(step, net)`` after each update, step = 1, 2, ...
+    Batches follow torch's seed; an epoch's last incomplete one is left out. A part of the
+    net that is in eval mode while the net itself is not (a frozen batch norm) stays so.
+    Lazy layers take their shapes from the data. A loss that is not finite ends the training,
+    and ``history.stopped`` says so; so does Ctrl-C, which is raised again when what was
+    trained is kept: in ``net``, and in the exception's ``history``.
+    """
+    if not net.training:
+        net.train()
+    batches = _Batches(data.X_train, data.y_train, batch_size, augment)
+    num_steps, fast = num_epochs * len(batches), fast and has_bf16()
+    layout = torch.channels_last if fast else torch.contiguous_format
+    _take_shapes(net.to(data.X_train.device), data.X_train)
+    net.to(memory_format=layout)
+    optimizer, scheduler = _sgd(net, lr, momentum, weight_decay, schedule, num_steps)
+    criterion = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+    step = _Step(net, criterion, optimizer, scheduler, layout, fast)
+    run = _Run(step, batches, data, num_steps, on_step, label)
+    try:
+        for _ in range(num_epochs):
+            run.epoch()
+    except FloatingPointError as err:
+        run.history.stopped = f"stopped at step {run.done}: {err}"
+    except KeyboardInterrupt as err:
+        run.history.stopped = f"stopped at step {run.done}: interrupted"
+        err.history = run.history  # pyright: ignore[reportAttributeAccessIssue]
+        raise
+    finally:
+        run.close()
+    return run.history
+
+
+class _Batches:
+    """The training data in batches: another order in each epoch, by torch's seed."""
+
+    def __init__(self, X, y, batch_size, augment):
+        self.X, self.y, self.augment = X, y, augment
+        self.size = min(batch_size, len(y))
+
+    def __len__(self):
+        return len(self.y) // self.size
+
+    def __iter__(self):
+        order = torch.randperm(len(self.y)).to(self.X.device)
+        for index in order.split(self.size)[:len(self)]:
+            X = self.X[index]
+            yield X if self.augment is None else shift_flip(X, self.augment), self.y[index]
+
+
+@dataclass
+class _Step:
+    """One update of the net's parameters from a batch."""
+    net: nn.Module
+    criterion: nn.Module
+    optimizer: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LRScheduler
+    layout: torch.memory_format
+    fast: bool
+
+    def __call__(self, X, y):
+        """The logits (n, classes) and the loss before the update."""
+        with torch.autocast(X.device.type, torch.bfloat16, enabled=self.fast):
+            y_hat = self.net(X.contiguous(memory_format=self.layout))
+            loss = self.criterion(y_hat, y)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.scheduler.step()
+        return y_hat.detach(), loss.detach()
+
+
+class _Run:
+    """A training while it runs: its steps, its records, its progress line."""
+
+    def __init__(self, step, batches, data, num_steps, on_step, label):
+        self.step, self.batches, self.data, self.on_step = step, batches, data, on_step
+        self.losses, self.done = torch.zeros(num_steps, device=data.X_train.device), 0
+        self.history, self.progress = History(data.source), Progress(label)
+
+    def epoch(self):
+        """Train for one epoch, then validate."""
+        start, history = time.perf_counter(), self.history
+        correct = torch.zeros((), device=self.losses.device)
+        for X, y in self.batches:
+            y_hat, self.losses[self.done] = self.step(X, y)
+            correct += (y_hat.argmax(1) == y).sum()
+            self.done += 1
+            if self.on_step:
+                self.on_step(self.done, self.step.net)
+            # On a GPU reading a loss makes it wait, so there only when a line is due.
+            if self.losses.device.type == "cpu" or self.progress.is_due():
+                self.look()
+        self.look()
+        history.train_accuracy.append(correct.item() / (len(self.batches) * self.batches.size))
+        history.seconds.append(time.perf_counter() - start)
+        losses = self.losses[self.done - len(self.batches):self.done]
+        history.train_loss.append(losses.mean().item())
+        loss, accuracy = evaluate(self.step.net, self.data.X_val, self.data.y_val, self.step.fast)
+        history.val_loss.append(loss)
+        history.val_accuracy.append(accuracy)
+
+    def look(self):
+        """Show how far it is; a loss that is not finite raises FloatingPointError."""
+        loss = self.losses[self.done - 1].item()
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"the loss is {loss}; lower lr "
+                                     f"({self.step.scheduler.get_last_lr()[0]:.2g})")
+        self.progress(f"step {self.done}/{len(self.losses)}, loss {loss:.3f}")
+
+    def close(self):
+        """Complete the history, and say how it ended."""
+        history, whole = self.history, len(self.history.val_loss)
+        history.loss = self.losses[:self.done].tolist()
+        if whole:
+            per_epoch = len(self.batches) * self.batches.size
+            history.images_per_second = per_epoch / statistics.median(history.seconds[:whole])
+        if history.stopped:
+            self.progress(f"{history.stopped}; {whole} whole epochs are kept", last=True)
+        elif whole:
+            self.progress(
+                f"epochs {whole}, {sum(history.seconds):.1f} s, "
+                f"{history.images_per_second:,.0f} images/s\n  loss {history.train_loss[-1]:.3f}, "
+                f"accuracy {history.train_accuracy[-1]:.3f}; validation: loss "
+                f"{history.val_loss[-1]:.3f}, accuracy {history.val_accuracy[-1]:.3f}", last=True)
+
+
+def _take_shapes(net, X):
+    """Give lazy layers their shapes; a net that has none is left alone."""
+    if any(isinstance(p, nn.parameter.UninitializedParameter) for p in net.parameters()):
+        with torch.no_grad(), _eval_mode(net):
+            net(X[:2])
+
+
+def _decays(module, name, parameter):
+    """Whether weight decay is for this parameter: a matrix or filter, whatever its sizes."""
+    norms = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
+    return (parameter.ndim >= 2 and "bias" not in name and name not in ("gamma", "beta")
+            and not isinstance(module, norms))
+
+
+def _sgd(net, lr, momentum, weight_decay, schedule, num_steps):
+    """SGD with Nesterov momentum, and the scheduler that is stepped after each update."""
+    groups = [{"params": [], "weight_decay": weight_decay}, {"params": [], "weight_decay": 0.0}]
+    seen = set()  # a parameter that two modules share counts once
+    for module in net.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter not in seen:
+                seen.add(parameter)
+                groups[not _decays(module, name, parameter)]["params"].append(parameter)
+    optimizer = torch.optim.SGD(groups, lr, momentum, nesterov=momentum > 0, fused=True)
+    if schedule == "onecycle":
+        warm_up = max(0.25, 2 / (num_steps + 1))  # a step at least, however short the run
+        return optimizer, torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, lr, total_steps=num_steps + 1, pct_start=warm_up, cycle_momentum=False)
+    factor = (lambda step: 1.0) if schedule == "constant" else schedule
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+
+@contextlib.contextmanager
+def _eval_mode(net):
+    """All of ``net`` in eval mode; each module has its own mode again afterwards."""
+    modes = {module: module.training for module in net.modules()}
+    try:
+        yield net.eval()
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+@torch.no_grad()
+def predict(net, X, fast=False, batch_size=1000):
+    """The logits (n, classes), float32, of ``net`` in eval mode; all modes are restored."""
+    with _eval_mode(net), torch.autocast(X.device.type, torch.bfloat16,
+                                         enabled=fast and has_bf16()):
+        return torch.cat([net(X_batch) for X_batch in X.split(batch_size)]).float()
+
+
+def evaluate(net, X, y, fast=False):
+    """Mean cross entropy (nats) and accuracy (0 to 1) of ``net`` in eval mode."""
+    y_hat = predict(net, X, fast)
+    return F.cross_entropy(y_hat, y).item(), (y_hat.argmax(1) == y).float().mean().item()

@@ -1,4 +1,6 @@
 """Chapter 1: the code of every equation, over many shapes, and the layer, against PyTorch."""
+import copy
+
 import pytest
 import torch
 from definitions import definitions, run_cells
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.autograd.gradcheck import GradcheckError
 from torch.nn import functional as F
+from torch.testing import assert_close
 
 CHAPTER = definitions("batch_norm")
 BatchNorm, batch_norm = CHAPTER["BatchNorm"], CHAPTER["batch_norm"]
@@ -83,19 +86,21 @@ def test_backward(shape):
     expected = torch.autograd.grad(y, (x, gamma, beta), g)
     var, mean = torch.var_mean(x, 0, correction=0)
     ours = CHAPTER["batch_norm_backward"](g, (x - mean) / torch.sqrt(var + EPS), gamma, var, EPS)
-    for ours_one, expected_one in zip(ours, expected):
+    for ours_one, expected_one in zip(ours, expected, strict=True):
         equal(ours_one.detach(), expected_one)
 
 
 def test_gradcheck_fails_for_a_wrong_backward(monkeypatch):
-    by_hand = CHAPTER["NormalizeByHand"]
+    def by_hand(*args):
+        return CHAPTER["NormalizeByHand"].apply(*args, EPS)
+
     args = (randn(5, 2).requires_grad_(), randn(2).requires_grad_(), randn(2).requires_grad_())
-    assert torch.autograd.gradcheck(by_hand.apply, (*args, EPS))
+    assert torch.autograd.gradcheck(by_hand, args)
     right = CHAPTER["batch_norm_backward"]
     monkeypatch.setitem(CHAPTER, "batch_norm_backward",
                         lambda *args: (2 * right(*args)[0], *right(*args)[1:]))
     with pytest.raises(GradcheckError):
-        torch.autograd.gradcheck(by_hand.apply, (*args, EPS))
+        torch.autograd.gradcheck(by_hand, args)
 
 
 @pytest.mark.formula("eq-bn-jacobian")
@@ -115,7 +120,8 @@ def test_jacobian():
 @given(images, dtypes)
 def test_statistics_of_a_convolution(shape, dtype):
     X = randn(*shape, dtype=dtype)
-    names = run_cells("batch_norm", dict(zip("mcpq", shape), X=X), "eq-bn-conv-mean")
+    names = run_cells("batch_norm", dict(zip("mcpq", shape, strict=True), X=X),
+                      "eq-bn-conv-mean")
     equal(names["mean"].flatten(), X.mean((0, 2, 3)))
     equal(names["var"].flatten(), X.var((0, 2, 3), correction=0))
 
@@ -173,7 +179,8 @@ def test_layer_is_pytorchs(shape, dtype, momentum):
         X_ours, X_theirs = X.clone().requires_grad_(), X.clone().requires_grad_()
         Y_ours, Y_theirs = ours(X_ours), theirs(X_theirs)
         g = randn(*shape, dtype=dtype, seed=seed + 9)
-        Y_ours.backward(g), Y_theirs.backward(g)
+        Y_ours.backward(g)
+        Y_theirs.backward(g)
         equal(Y_ours, Y_theirs)
         # Two examples can be far closer than eps, and float32 then loses digits.
         if dtype == torch.float64:
@@ -251,8 +258,240 @@ def test_lenet_with_and_without_share_their_start():
     for norm in (None, BatchNorm, CHAPTER["torch_norm"]):
         torch.manual_seed(0)
         nets.append(CHAPTER["lenet"](norm))
-    weights = [[p for p in net.parameters() if p.ndim > 1 and p.numel() > p.shape[1]] for net in nets]
-    for plain, scratch, concise in zip(*weights):
+    weights = [[p for p in net.parameters() if p.ndim > 1 and p.numel() > p.shape[1]]
+               for net in nets]
+    for plain, scratch, concise in zip(*weights, strict=True):
         assert torch.equal(plain, scratch) and torch.equal(plain, concise)
     X = torch.randn(4, 1, 28, 28)
     equal(nets[1](X), nets[2](X))
+
+
+# ---------------------------------------------------------------- the state of the layer
+@pytest.fixture(params=["BatchNorm", "GroupedBatchNorm"])
+def kind(request):
+    """Both layers, for groups of four examples."""
+    return type(request.param, (CHAPTER[request.param],), {"size": 4})
+
+
+def statistics(layer):
+    """Copies of the moving mean and variance."""
+    return layer.moving_mean.clone(), layer.moving_var.clone()
+
+
+def test_statistics_are_written_in_place(kind):
+    layer = kind(3, 4)
+    own, shared = dict(layer.named_buffers()), layer._replicate_for_data_parallel()
+    shared._parameters.update(layer._parameters)  # as on the first of several GPUs
+    shared._buffers.update(layer._buffers)
+    shared(randn(8, 3, 5, 4, dtype=torch.float32))
+    assert all(own[name] is buffer for name, buffer in layer.named_buffers())
+    whole = kind(3, 4)
+    whole(randn(8, 3, 5, 4, dtype=torch.float32))
+    assert whole.moving_mean.abs().min() > 0
+    assert_close(statistics(layer), statistics(whole))
+
+
+def test_functional_call_updates_the_state_that_it_is_given(kind):
+    layer, expected = kind(3, 2).double(), kind(3, 2).double()
+    before, held, X = statistics(layer), statistics(layer), randn(8, 3)
+    given = {"moving_mean": held[0], "moving_var": held[1]}
+    Y = torch.func.functional_call(layer, given, (X,))
+    assert_close(Y, expected(X))
+    assert_close(held, statistics(expected))
+    assert_close(statistics(layer), before, rtol=0, atol=0)
+
+
+def test_vmap_over_layers_trains_each_and_over_batches_is_refused(kind):
+    layers, X = [kind(3, 2).double() for _ in range(2)], randn(2, 8, 3)
+    params, buffers = torch.func.stack_module_state(layers)
+    Y = torch.func.vmap(lambda p, b, x: torch.func.functional_call(layers[0], (p, b), (x,)))(
+        params, buffers, X)
+    for i, layer in enumerate(layers):
+        assert_close(Y[i], layer(X[i]))
+        assert_close(buffers["moving_var"][i], layer.moving_var)
+    before = statistics(layers[0])
+    with pytest.raises(RuntimeError):
+        torch.func.vmap(layers[0])(X)
+    with pytest.raises(RuntimeError):
+        torch.func.jacrev(layers[0])(X[0])
+    assert_close(statistics(layers[0]), before, rtol=0, atol=0)
+    assert_close(torch.func.vmap(layers[0].eval())(X), layers[0](X.flatten(0, 1)).view_as(X))
+
+
+def test_statistics_stay_usable_after_inference_mode(kind):
+    layer, expected, X = kind(3, 2).double(), kind(3, 2).double(), randn(8, 3)
+    start = copy.deepcopy(layer.state_dict())
+    with torch.inference_mode():
+        layer(X)
+    expected(X)
+    assert_close(statistics(layer), statistics(expected))
+    layer.load_state_dict(start)
+    assert_close(dict(layer.state_dict()), dict(start), rtol=0, atol=0)
+    layer(X).sum().backward()
+    assert_close(statistics(layer), statistics(expected))
+
+
+def test_export_and_compile_keep_the_statistics(kind):
+    X, plain = randn(8, 3, 4, 4, dtype=torch.float32), kind(3, 4)
+    exported = torch.export.export(kind(3, 4), (X,)).module()
+    compiled = torch.compile(kind(3, 4), backend="aot_eager", fullgraph=True)
+    for _ in range(2):
+        Y = plain(X)
+        for one in (exported, compiled):
+            assert_close(one(X), Y)
+    for one in (exported, compiled):
+        assert_close(statistics(one), statistics(plain))
+
+
+def test_second_derivatives(kind):
+    layer, x = kind(2, 2).double(), randn(8, 2).requires_grad_()
+    assert torch.autograd.gradcheck(layer, x) and torch.autograd.gradgradcheck(layer, x)
+
+
+def test_the_backward_pass_by_hand_refuses_a_second_derivative():
+    x, gamma, beta = randn(5, 2).requires_grad_(), randn(2), randn(2)
+    y = CHAPTER["NormalizeByHand"].apply(x, gamma, beta, EPS)
+    slope, = torch.autograd.grad(y.pow(3).sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        slope.square().sum().backward()
+
+
+# ------------------------------------------------------------------------- what it takes
+@pytest.mark.parametrize("num_features, num_dims, shape, words", [
+    (3, 4, (8, 3), "4 dimensions"), (3, 2, (8, 3, 5, 3), "2 dimensions"),
+    (3, 4, (3, 6, 5), "4 dimensions"), (3, 2, (3,), "2 dimensions"), (3, 2, (), "2 dimensions"),
+    (1, 4, (8, 3, 6, 5), "1 channels"), (6, 4, (8, 1, 6, 5), "6 channels"),
+    (3, 2, (8, 4), "3 channels")])
+def test_another_shape_is_refused_in_both_modes(kind, num_features, num_dims, shape, words):
+    layer = kind(num_features, num_dims)
+    before = statistics(layer)
+    for mode in (True, False):
+        with pytest.raises(ValueError, match=words):
+            layer.train(mode)(torch.randn(shape))
+    assert_close(statistics(layer), before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (0, 3), (1, 3, 1, 1), (0, 3, 4, 4), (4, 3, 0, 5)])
+def test_nothing_to_normalize_is_refused_in_training_only(kind, shape):
+    layer = kind(3, len(shape))
+    layer.size = max(1, shape[0])
+    before = statistics(layer)
+    with pytest.raises(ValueError, match="two values|no groups"):
+        layer(torch.randn(shape))
+    assert_close(statistics(layer), before, rtol=0, atol=0)
+    assert layer.eval()(torch.randn(shape)).shape == shape
+
+
+def test_whole_numbers_and_too_few_dimensions_are_refused(kind):
+    for mode in (True, False):
+        with pytest.raises(ValueError, match="torch.int64"):
+            kind(3, 2).train(mode)(torch.ones(8, 3, dtype=torch.int64))
+    with pytest.raises(ValueError, match="num_dims is 1"):
+        kind(3, 1)
+
+
+@pytest.mark.parametrize("examples, size", [(10, 4), (128, 48), (2, 4), (4, 0), (4, -2)])
+def test_groups_that_do_not_divide_the_batch_are_refused(examples, size):
+    layer = CHAPTER["GroupedBatchNorm"](3, 2)
+    layer.size, before = size, statistics(layer)
+    with pytest.raises(ValueError, match=f"groups of {size} in {examples} examples"):
+        layer(torch.randn(examples, 3))
+    assert_close(statistics(layer), before, rtol=0, atol=0)
+    assert layer.eval()(torch.randn(examples, 3)).shape == (examples, 3)
+
+
+# ----------------------------------------------------------------------------- precision
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(16, 3), (8, 3, 7), (8, 3, 6, 5), (4, 3, 2, 3, 4)])
+@pytest.mark.parametrize("how", ["the layer is half, too", "the layer is float32", "autocast"])
+def test_half_precision(kind, dtype, shape, how):
+    """Values of hundreds, whose squares float16 does not hold, against PyTorch's float32."""
+    X = (randn(*shape, dtype=torch.float32) * 100).to(dtype)
+    g = randn(*shape, dtype=torch.float32, seed=1).to(dtype)
+    layer, results = kind(3, len(shape)), []
+    layer.size = len(X)
+    theirs = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
+    reference = theirs[len(shape)](3)
+    for one, x in ((layer.to(dtype) if "too" in how else layer, X), (reference, X.float())):
+        x = x.clone().requires_grad_()
+        with torch.autocast("cpu", dtype, enabled=how == "autocast"):
+            Y = one(x)
+        assert Y.dtype == x.dtype
+        Y.backward(g.to(Y.dtype))
+        results.append((Y, x.grad, one.eval()(x)))
+    steps = 4 * torch.finfo(dtype).eps
+    for ours, expected in zip(*results, strict=True):
+        assert ours.dtype == dtype
+        assert_close(ours.float(), expected, rtol=steps, atol=steps * expected.abs().max().item())
+    pairs = ((layer.moving_mean, reference.running_mean), (layer.moving_var, reference.running_var),
+             (layer.gamma.grad, reference.weight.grad), (layer.beta.grad, reference.bias.grad))
+    for ours, expected in pairs:
+        assert_close(ours.float().flatten(), expected, rtol=steps, atol=steps * 30)
+
+
+def test_double_stays_double_and_a_large_mean_does_not_cancel(kind):
+    X = randn(8, 3, 6, 6) / 3e4 + 1e4
+    layer = kind(3, 4).double()
+    layer.size = 8
+    assert_close(layer(X), nn.BatchNorm2d(3).double()(X), rtol=1e-6, atol=1e-6)
+    assert layer.moving_var.dtype == torch.float64
+
+
+@pytest.mark.parametrize("padding", [0, 2])
+@pytest.mark.parametrize("mean, std", [(0, 1), (10, 1), (100, 0.1), (1000, 1)])
+def test_patch_moments_do_not_cancel(mean, std, padding):
+    X = torch.randn(600, 1, 12, 12, generator=torch.Generator().manual_seed(0)) * std + mean
+    expected = F.unfold(X.double(), 5, padding=padding).transpose(0, 1).flatten(1)
+    z_mean, C = CHAPTER["patch_moments"](X, 5, padding)
+    assert_close(z_mean.double(), expected.mean(1), rtol=1e-5, atol=1e-4)
+    covariance = expected.cov(correction=0)
+    assert (C - covariance).norm() < 1e-3 * covariance.norm()
+    assert torch.linalg.eigvalsh(C).min() > -1e-6 * C.norm()
+
+
+# ---------------------------------------------------------------- statistics after training
+def torch_net():
+    """A small network of PyTorch's layers, whose statistics are not those of ``randn``."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(),
+                        nn.Linear(16, 3), nn.BatchNorm1d(3)).double()
+    net(randn(8, 1, 4, 4, seed=9))
+    return net
+
+
+def test_precise_statistics_of_pytorchs_layers():
+    net, X = torch_net(), randn(24, 1, 4, 4)
+    expected = copy.deepcopy(net)
+    for layer in expected.modules():
+        if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            layer.momentum = None  # PyTorch's word for a plain mean
+            layer.reset_running_stats()
+    for X_batch in X.split(8):
+        expected(X_batch)
+    before = copy.deepcopy(net.state_dict())
+    precise = CHAPTER["precise_statistics"](net.eval(), X, batch_size=8)
+    assert_close(dict(precise.state_dict()), dict(expected.state_dict()))
+    assert_close(dict(net.state_dict()), dict(before), rtol=0, atol=0)
+    assert not precise.training and precise[1].momentum == 0.1
+
+
+@pytest.mark.parametrize("num", [2, 9, 13, 16])
+def test_precise_statistics_of_any_number_of_images(num):
+    """Each batch counts by its size, and none is left with one image."""
+    X = randn(num, 3)
+    for layer in (BatchNorm(3, 2), CHAPTER["GroupedBatchNorm"](3, 2), nn.BatchNorm1d(3)):
+        net = nn.Sequential(layer.double())
+        mean, var = list(layer.buffers())[:2]
+        mean.fill_(float("nan"))  # as after a training that diverged
+        var.fill_(float("inf"))
+        precise = CHAPTER["precise_statistics"](net, X, batch_size=8)
+        mean, var = (buffer.flatten() for buffer in list(precise.buffers())[:2])
+        equal(mean, X.mean(0))
+        batches = X.tensor_split(-(-num // 8))
+        equal(var, sum(len(batch) * batch.var(0) for batch in batches) / num)
+
+
+def test_precise_statistics_refuse_what_has_none():
+    for net, X in ((nn.Linear(3, 2), randn(4, 3)), (torch_net(), randn(0, 1, 4, 4))):
+        with pytest.raises(ValueError, match="batch normalization, and images"):
+            CHAPTER["precise_statistics"](net, X)

@@ -1,6 +1,7 @@
 """The code of chapters/densenet.md: blocks, formulas, memory, against PyTorch and torchvision."""
 import copy
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -192,7 +193,8 @@ def test_channels_of_d2ls_densenet():
 
 
 def test_densenet_bc_is_torchvisions_densenet():
-    reference = theirs.DenseNet(4, (2, 3), num_init_features=8, num_classes=10)
+    sizes: Any = (2, 3)  # declared as four numbers there
+    reference = theirs.DenseNet(4, sizes, num_init_features=8, num_classes=10)
     stem = copy.deepcopy(reference.features[:4])
     ours = chapter.dense_net(stem, 8, 4, (2, 3), block=chapter.bottleneck_block)
     ours.transition1[2] = nn.Conv2d(16, 8, 1, bias=False)
@@ -318,7 +320,7 @@ def test_keep_buffers_puts_them_back_even_after_an_error():
     before = copy.deepcopy(bn.state_dict())
     with pytest.raises(ZeroDivisionError), chapter.keep_buffers(bn):
         bn(torch.randn(4, 3, 2, 2))
-        1 / 0
+        raise ZeroDivisionError
     assert_close(dict(bn.state_dict()), dict(before), rtol=0, atol=0)
 
 
@@ -356,7 +358,40 @@ def test_block_reuse_reads_every_layer_of_a_block():
         assert r.isnan().equal(torch.ones(n + 1, n + 1).tril(-1).bool())
         dense = net.get_submodule(f"dense{i}")
         first, growth = dense.net[0][0].num_features, size["growth_rate"]
-        for l, conv in enumerate(block[-1] for block in dense.net):
-            for s in range(l + 1):
+        for layer, conv in enumerate(block[-1] for block in dense.net):
+            for s in range(layer + 1):
                 start, stop = (first + growth * (s - 1), first + growth * s) if s else (0, first)
-                assert_close(r[s, l], conv.weight.detach()[:, start:stop].abs().mean())
+                assert_close(r[s, layer], conv.weight.detach()[:, start:stop].abs().mean())
+
+
+# ---------------------------------------------------------- numbers that would be rounded
+@examples(channels=st.integers(1, 400), percent=st.integers(1, 100))
+def test_compression_is_rounded_down_exactly(channels, percent):
+    kept = channels * percent // 100
+    if kept:
+        assert chapter.compressed(channels, percent / 100) == kept
+    else:
+        with pytest.raises(ValueError, match=f"of {channels} channels"):
+            chapter.compressed(channels, percent / 100)
+
+
+@pytest.mark.parametrize("compression", [-0.5, 0, 1.5])
+def test_a_compression_outside_its_range_is_refused(compression):
+    with pytest.raises(ValueError, match=f"compression {compression} of 16"):
+        chapter.dense_net(chapter.small_stem(8), 8, 4, (2, 2), compression)
+
+
+@pytest.mark.parametrize("h, w", [(3, 4), (4, 3), (1, 2), (5, 5)])
+def test_transition_by_hand_refuses_odd_sizes(h, w):
+    with pytest.raises(ValueError, match="must be even"):
+        chapter.transition_by_hand(torch.randn(4, 3, h, w), torch.randn(2, 3), torch.randn(2))
+
+
+@pytest.mark.parametrize("kernel_size", [1, 2, 3, 4, 5])
+def test_conv_bn_keeps_the_size(kernel_size):
+    if kernel_size % 2:
+        X = torch.randn(2, 3, 7, 8)
+        assert chapter.conv_bn(3, 4, kernel_size)(X).shape == (2, 4, 7, 8)
+    else:
+        with pytest.raises(ValueError, match=f"kernel_size is {kernel_size}"):
+            chapter.conv_bn(3, 4, kernel_size)

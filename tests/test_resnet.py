@@ -1,5 +1,6 @@
 """The ResNet chapter's code against d2l, torchvision, autograd and the formulas."""
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +18,9 @@ from torchvision.models.resnet import BasicBlock
 ns = definitions("resnet")
 Plain, Residual, PreActivation = ns["Plain"], ns["Residual"], ns["PreActivation"]
 quick = settings(max_examples=25, deadline=None)
-TOLERANCE = {torch.float32: dict(rtol=1e-4, atol=1e-4),
-             torch.float64: dict(rtol=1e-9, atol=1e-9),
-             torch.bfloat16: dict(rtol=0.05, atol=0.1)}
+TOLERANCE: dict[torch.dtype, dict[str, Any]] = {
+    torch.float32: dict(rtol=1e-4, atol=1e-4), torch.float64: dict(rtol=1e-9, atol=1e-9),
+    torch.bfloat16: dict(rtol=0.05, atol=0.1)}
 dtypes = st.sampled_from(list(TOLERANCE))
 shapes = st.fixed_dictionaries(dict(
     n=st.integers(2, 5), c=st.integers(1, 6), h=st.integers(3, 12), w=st.integers(3, 12)))
@@ -36,8 +37,9 @@ def randomized(block, dtype):
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 2)
             nn.init.normal_(module.bias)
-            nn.init.normal_(module.running_mean)
-            nn.init.uniform_(module.running_var, 0.5, 2)
+            mean, var, _ = module.buffers()
+            nn.init.normal_(mean)
+            nn.init.uniform_(var, 0.5, 2)
     return block.to(dtype)
 
 
@@ -217,7 +219,8 @@ def test_jacobian_is_identity_plus_that_of_g(training):
 def test_1x1_convolution_is_a_matrix_product(shape, out, strides, dtype):
     torch.manual_seed(0)
     layer = nn.Conv2d(shape["c"], out, 1, strides).to(dtype)
-    inputs = [images(shape, dtype), layer.weight.detach()[:, :, 0, 0], layer.bias.detach()]
+    weight, bias = layer.parameters()
+    inputs = [images(shape, dtype), weight.detach()[:, :, 0, 0], bias.detach()]
     inputs = [t.clone().requires_grad_() for t in inputs]
     X = inputs[0].detach().clone().requires_grad_()
     Y, Y_layer = ns["conv_1x1"](*inputs, strides), layer(X)
@@ -226,8 +229,9 @@ def test_1x1_convolution_is_a_matrix_product(shape, out, strides, dtype):
         g = torch.randn_like(Y)
         Y.backward(g)
         Y_layer.backward(g)
-        theirs = X.grad, layer.weight.grad[:, :, 0, 0], layer.bias.grad
-        assert_close([t.grad for t in inputs], list(theirs), **TOLERANCE[dtype])
+        grads = [t.grad for t in (*inputs, X, weight, bias)]
+        grads[4] = grads[4].squeeze((2, 3))
+        assert_close(grads[:3], grads[3:], **TOLERANCE[dtype])
 
 
 @pytest.mark.formula("eq-resnet-size")
@@ -413,10 +417,42 @@ def test_stochastic_depth_drops_whole_images_and_keeps_the_mean():
     X = torch.randn(1, 3, 4, 4)
     full = PreActivation.residual(block.eval(), X)
     assert_close(block.residual(X), full)
-    block.bn1.eval(), block.bn2.eval()
+    block.bn1.eval()
+    block.bn2.eval()
     block.training = True  # the block alone: its batch norms stay in evaluation mode
     draws = block.residual(X.expand(4000, 3, 4, 4))
     kept = draws.flatten(1).abs().sum(1) > 0
     assert kept.float().mean().item() == pytest.approx(1 - block.p, abs=0.03)
     assert_close(draws[kept], (full / (1 - block.p)).expand_as(draws[kept]),
                  rtol=1e-4, atol=1e-5)
+
+
+# ---------------------------------------------------------- numbers that would be rounded
+@pytest.mark.parametrize("depth", [-4, 2, 7, 9, 10, 18, 49])
+def test_other_depths_are_refused(depth):
+    with pytest.raises(ValueError, match=rf"depth {depth} is not 6n \+ 2"):
+        ns["three_stages"](Residual, depth)
+
+
+@pytest.mark.parametrize("channels", [2, 6, 9, 255])
+def test_a_bottleneck_needs_a_whole_quarter(channels):
+    with pytest.raises(ValueError, match=f"{channels} channels"):
+        ns["Bottleneck"](channels)
+
+
+@pytest.mark.parametrize("num_blocks", [-1, 0, 2, 4, 7])
+def test_stages_of_another_length_are_refused(num_blocks):
+    net = ns["three_stages"](Residual, 20)
+    assert len(ns["stages"](net, 3)) == 5
+    with pytest.raises(ValueError, match=f"9 blocks, not stages of {num_blocks}"):
+        ns["stages"](net, num_blocks)
+
+
+@given(h=st.integers(1, 6), padding=st.integers(0, 2), more=st.integers(1, 4))
+@settings(max_examples=25, deadline=None)
+def test_a_kernel_larger_than_its_input_is_refused(h, padding, more):
+    kernel_size = h + 2 * padding + more
+    with pytest.raises(RuntimeError):
+        nn.Conv2d(1, 1, kernel_size, padding=padding)(torch.zeros(1, 1, h, h))
+    with pytest.raises(ValueError, match="does not fit into"):
+        ns["output_size"](h, kernel_size, padding, 1)

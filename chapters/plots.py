@@ -49,7 +49,7 @@ def plot_runs(runs, title_text, keys=("train_loss", "val_accuracy")):
             there = [[row[epoch] for row in rows if len(row) > epoch]
                      for epoch in range(max(map(len, rows), default=0))]
             epochs = range(1, len(there) + 1)
-            ax.plot(epochs, list(map(statistics.median, there)), marker="o", label=label)
+            ax.plot(epochs, list(map(statistics.median_low, there)), marker="o", label=label)
             ax.fill_between(epochs, list(map(min, there)), list(map(max, there)), alpha=0.2)
         ax.set(xlabel="Epoch", ylabel=WORDS[key])
         ax.xaxis.get_major_locator().set_params(integer=True)

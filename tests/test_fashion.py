@@ -1,11 +1,15 @@
 """The data: where they are looked for, how they are verified, and what bad files say."""
+import errno
 import gzip
 import hashlib
+import http.client
 import io
 import os
+import shutil
 import struct
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -47,7 +51,7 @@ def test_loads_and_names_the_source(official):
     X, y, X_test, y_test, source = fashion.load()
     assert X.shape == X_test.shape == (30, 28, 28) and X.dtype == torch.uint8
     assert y.shape == y_test.shape == (30,) and y.dtype == torch.int64
-    assert source == fashion.REAL == fashion.source()
+    assert source == fashion.REAL == fashion.find()[1]
 
 
 def test_read_only_data_work(official):
@@ -70,7 +74,7 @@ def test_damaged_file(official, name, damage):
     with pytest.raises(ValueError) as error:
         fashion.load()
     message = str(error.value)
-    assert str(path) in message and "Delete this file" in message
+    assert str(path) in message and "unset FASHION_MNIST_ROOT" in message
     assert hashlib.md5(bad).hexdigest() in message and fashion.MD5[name] in message
     assert contents(official) == before
 
@@ -80,7 +84,7 @@ def test_different_lengths(official, monkeypatch):
     data = idx(torch.zeros(29, dtype=torch.uint8))
     (official / name).write_bytes(data)
     monkeypatch.setitem(fashion.MD5, name, hashlib.md5(data).hexdigest())
-    with pytest.raises(ValueError, match=r"30 train images but 29 labels.*Delete"):
+    with pytest.raises(ValueError, match=r"30 train images but 29 labels.*own file"):
         fashion.load()
 
 
@@ -106,10 +110,9 @@ def mirror(official, monkeypatch, tmp_path_factory):
     monkeypatch.setattr(fashion, "ROOT", root)
     monkeypatch.setattr(fashion.FashionMNIST, "mirrors", ["http://first/", "http://second/"])
 
-    def urlopen(request, *args, **kwargs):
-        name = request.full_url.rsplit("/", 1)[1]
-        response = io.BytesIO(urlopen.change(served[official / name]))
-        response.url, response.headers, response.length = request.full_url, {}, None
+    def urlopen(url, timeout):
+        response = io.BytesIO(urlopen.change(served[official / url.rsplit("/", 1)[1]]))
+        response.headers = {}
         return response
 
     urlopen.change = lambda data: data
@@ -125,15 +128,17 @@ def test_download(mirror, official, capsys):
     assert f"Downloading http://first/{NAMES[0]}" in capsys.readouterr().err
 
 
-def test_second_mirror(mirror, monkeypatch):
+@pytest.mark.parametrize("odd", [OSError("down"), http.client.BadStatusLine("LOGIN"),
+                                 http.client.IncompleteRead(b""), TimeoutError()])
+def test_second_mirror(mirror, monkeypatch, odd):
     root, urlopen = mirror
 
-    def first_is_down(request, *args, **kwargs):
-        if "first" in request.full_url:
-            raise OSError("first is down")
-        return urlopen(request)
+    def first_is_odd(url, timeout):
+        if "first" in url:
+            raise odd
+        return urlopen(url, timeout)
 
-    monkeypatch.setattr("urllib.request.urlopen", first_is_down)
+    monkeypatch.setattr("urllib.request.urlopen", first_is_odd)
     assert fashion.load()[-1] == fashion.REAL
 
 
@@ -146,6 +151,61 @@ def test_partial_download_is_never_taken_for_whole(mirror):
     assert not any((raw / name).exists() for name in NAMES)
     urlopen.change = lambda data: data
     assert fashion.load()[-1] == fashion.REAL
+
+
+def test_a_captive_portals_page_is_not_the_data(mirror, capsys):
+    _, urlopen = mirror
+    urlopen.change = lambda data: b"<html>Log in"
+    with pytest.raises(RuntimeError, match="what came is another file, 12 bytes"):
+        fashion.load()
+    # Each mirror, the two beside torchvision's included, is asked twice.
+    assert capsys.readouterr().err.count(NAMES[0]) == 2 * (2 + len(fashion.MIRRORS))
+
+
+def test_what_others_left_in_the_folder_stays(mirror, official):
+    root, _ = mirror
+    raw = root / "data" / "FashionMNIST" / "raw"
+    (raw / "download-of-another").mkdir(parents=True)
+    (raw / "download-of-another" / ".DS_Store").write_bytes(b"x")
+    (raw / NAMES[3]).write_bytes((official / NAMES[3]).read_bytes())
+    assert fashion.load()[-1] == fashion.REAL
+    assert {path.name for path in raw.iterdir()} == {*NAMES, "download-of-another"}
+
+
+@pytest.mark.parametrize("code, words", [(errno.ENOSPC, "No space left"), (errno.EACCES, "denied")])
+def test_a_full_disk_or_a_locked_folder_draws_no_stand_in(mirror, monkeypatch, code, words):
+    root, _ = mirror
+
+    def fail(path, content):
+        raise OSError(code, os.strerror(code), str(path))
+
+    monkeypatch.setattr(fashion.Path, "write_bytes", fail)
+    with pytest.raises(OSError, match=f"{words}.*Make room there"):
+        fashion.load()
+    assert not list((root / "data" / "FashionMNIST" / "raw").iterdir())
+
+
+def test_two_downloads_at_once_share_the_folder(mirror):
+    root, _ = mirror
+    with ThreadPoolExecutor() as pool:
+        found = [one.result()[-1] for one in [pool.submit(fashion.load) for _ in range(4)]]
+    assert found == [fashion.REAL] * 4
+    raw = root / "data" / "FashionMNIST" / "raw"
+    assert {path.name for path in raw.iterdir()} == set(NAMES)
+
+
+def test_relative_root_is_refused(monkeypatch):
+    monkeypatch.setenv("FASHION_MNIST_ROOT", "data")
+    with pytest.raises(ValueError, match="FASHION_MNIST_ROOT=data: give the whole path"):
+        fashion.load()
+
+
+def test_on_kaggle_the_switch_is_named(mirror, monkeypatch):
+    _, urlopen = mirror
+    urlopen.change = lambda data: b""
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
+    with pytest.raises(RuntimeError, match="On Kaggle switch the network on"):
+        fashion.load()
 
 
 def test_no_network_and_no_script(mirror, monkeypatch):
@@ -165,22 +225,23 @@ def test_no_network_draws_the_stand_in(mirror, monkeypatch, stand_in):
         f"shutil.copytree({str(stand_in)!r}, sys.argv[1], dirs_exist_ok=True)\n")
     monkeypatch.setattr("urllib.request.urlopen", lambda *a, **k: (_ for _ in ()).throw(OSError()))
     X, y, *_, source = fashion.load()
-    assert source == fashion.STAND_IN == fashion.source() and len(X) == len(y) == 8000
+    assert source == fashion.STAND_IN and len(X) == len(y) == 8000
 
 
-def test_damaged_stand_in(tmp_path, monkeypatch, stand_in):
-    import shutil
-
+@pytest.mark.parametrize("damage", ["file", "marker"])
+def test_damaged_stand_in(tmp_path, monkeypatch, stand_in, damage):
     shutil.copytree(stand_in, tmp_path / "copy")
-    path = tmp_path / "copy" / "FashionMNIST" / "raw" / NAMES[0]
-    path.write_bytes(path.read_bytes()[:-1])
+    raw = tmp_path / "copy" / "FashionMNIST" / "raw"
+    path = raw / (NAMES[0] if damage == "file" else fashion.MARKER)
+    path.write_bytes(path.read_bytes()[:-1] if damage == "file" else b"")
     monkeypatch.setenv("FASHION_MNIST_ROOT", str(tmp_path / "copy"))
     with pytest.raises(ValueError, match="damaged or not whole"):
         fashion.load()
 
 
-@pytest.mark.skipif(fashion.source() != fashion.REAL, reason="needs the real data set in data/")
 def test_real_data_set():
+    if not (ROOT / "data").exists() and not os.environ.get("CI"):
+        pytest.skip("needs the real data set in data/: `make run` fetches it")
     X, y, X_test, y_test, source = fashion.load()
     assert source == fashion.REAL
     assert X.shape == (60000, 28, 28) and X_test.shape == (10000, 28, 28)

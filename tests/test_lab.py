@@ -1,14 +1,20 @@
-"""The shared module: data, budgets, the training loop, checks and plots."""
+"""The shared modules: data, budgets, the training loop, checks and plots."""
+import io
+import json
 import re
 
 import matplotlib.pyplot as plt
 import pytest
 import torch
-from definitions import definitions
 from torch import nn
 
 import fashion
+import images
 import lab
+import machine
+import report
+import training
+from tools.shared.definitions import definitions
 
 
 @pytest.fixture
@@ -54,12 +60,15 @@ def test_split_uses_each_image_once(monkeypatch):
     assert len(values.unique()) == 250
 
 
-def test_stand_in_says_so(data, capsys):
+def test_stand_in_and_smoke_say_so(data, capsys, monkeypatch):
+    lab.setup()
+    assert "Its numbers mean nothing" in capsys.readouterr().out
     lab.fashion_mnist()
     assert "NOT Fashion-MNIST" in capsys.readouterr().out
     fig, ax = plt.subplots()
     lab.title(ax, "Accuracy", data.source)
-    assert "stand-in, not Fashion-MNIST" in ax.get_title()
+    assert "stand-in, not Fashion-MNIST; smoke budget" in ax.get_title()
+    monkeypatch.setenv("BUDGET", "cpu")
     lab.title(ax, "Accuracy", fashion.REAL)
     assert ax.get_title() == "Accuracy"
     plt.close(fig)
@@ -71,13 +80,13 @@ def test_budget(monkeypatch):
     monkeypatch.setenv("BUDGET", "huge")
     with pytest.raises(ValueError, match="BUDGET=huge.*smoke, cpu or gpu"):
         lab.budget()
-    monkeypatch.setattr(lab, "device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(machine, "device", lambda: torch.device("cpu"))
     monkeypatch.setenv("BUDGET", "gpu")
     with pytest.raises(ValueError, match="needs a GPU"):
         lab.budget()
     monkeypatch.delenv("BUDGET")
     assert lab.budget() == "cpu"
-    monkeypatch.setattr(lab, "device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(machine, "device", lambda: torch.device("cuda"))
     assert lab.budget() == "gpu"
 
 
@@ -105,7 +114,7 @@ def test_schedule(data):
     def note(step, model):
         rates.append(step)
 
-    optimizer, scheduler = lab._sgd(net(), 0.4, 0.9, 0.0, "onecycle", 8)
+    optimizer, scheduler = training._sgd(net(), 0.4, 0.9, 0.0, "onecycle", 8)
     seen = []
     for _ in range(8):
         seen.append(optimizer.param_groups[0]["lr"])
@@ -116,10 +125,13 @@ def test_schedule(data):
     assert rates == list(range(1, 9))
 
 
-def test_weight_decay_spares_gamma_and_bias():
+def test_weight_decay_goes_by_the_kind_of_parameter():
     scratch = definitions("batch_norm")["BatchNorm"](4, num_dims=4)
-    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), scratch, nn.Linear(4, 2))
-    optimizer, _ = lab._sgd(model, 0.1, 0.9, 0.3, "constant", 8)
+    model = nn.Sequential(nn.Conv2d(1, 4, 1), nn.BatchNorm2d(4), scratch, nn.Linear(4, 1),
+                          nn.GroupNorm(2, 4), nn.LayerNorm((4, 3, 3)), nn.Linear(4, 1))
+    model[6].weight = model[3].weight  # shared: once in the optimizer
+    model[6].register_parameter("alpha", nn.Parameter(torch.zeros(())))
+    optimizer, _ = training._sgd(model, 0.1, 0.9, 0.3, "constant", 8)
     names = {parameter: name for name, parameter in model.named_parameters()}
     decay = {names[p]: group["weight_decay"] for group in optimizer.param_groups
              for p in group["params"]}
@@ -140,35 +152,73 @@ def test_not_finite_loss_stops(data, capsys):
             model[-1].bias.data.fill_(float("nan"))
 
     history = lab.train(net(), data, num_epochs=2, lr=0.1, on_step=explode)
-    assert "step 4" in history.stopped and "nan" in history.stopped and "lower lr" in history.stopped
+    assert history.stopped.startswith("stopped at step 4: the loss is nan; lower lr")
     assert len(history.loss) == 4
     assert "stopped at step 4" in capsys.readouterr().out
 
 
-def test_ctrl_c_returns_the_history_so_far(data):
+def test_ctrl_c_keeps_what_was_trained_and_ends_run_all(data, capsys):
     def interrupt(step, model):
         if step == 13:
             raise KeyboardInterrupt
 
-    history = lab.train(net(), data, num_epochs=3, lr=0.1, on_step=interrupt)
+    model = net()
+    before = model[0].weight.clone()
+    with pytest.raises(KeyboardInterrupt) as raised:
+        lab.train(model, data, num_epochs=3, lr=0.1, on_step=interrupt)
+    history = raised.value.history
     assert history.stopped == "stopped at step 13: interrupted"
     assert len(history.loss) == 13 and len(history.val_accuracy) == 1
+    assert not torch.equal(model[0].weight, before)
+    assert "stopped at step 13: interrupted; 1 whole epochs are kept" in capsys.readouterr().out
+    assert len(lab.train(model, data, num_epochs=1, lr=0.1).val_loss) == 1
 
 
-def test_evaluate_restores_the_mode(data):
+def test_predict_gives_back_every_modules_mode(data):
     model = net()
     before = model[1].running_mean.clone()
     lab.evaluate(model.train(), data.X_val, data.y_val)
     assert model.training and torch.equal(model[1].running_mean, before)
+    model[1].eval()
+    with pytest.raises(RuntimeError):
+        lab.predict(model, data.X_val.expand(-1, 3, -1, -1))
+    assert [module.training for module in model] == [True, False, True, True, True]
     y_hat = lab.predict(model.eval(), data.X_val, batch_size=7)
     torch.testing.assert_close(y_hat, model(data.X_val).detach())
     assert not model.training
 
 
+def test_predictions_can_be_trained_on(data):
+    y_hat, scale = lab.predict(net(), data.X_val), torch.ones((), requires_grad=True)
+    nn.functional.cross_entropy(y_hat.sub_(1) * scale, data.y_val).backward()
+    assert scale.grad is not None and not y_hat.requires_grad
+
+
+def test_frozen_norms_stay_frozen(data):
+    model = net()
+    model[1].eval()
+    before = model[1].running_mean.clone()
+    lab.train(model, data, num_epochs=2, lr=0.1)
+    assert torch.equal(model[1].running_mean, before) and not model[1].training
+    lab.train(model.eval(), data, num_epochs=1, lr=0.1)  # the whole net: it trains
+    assert not torch.equal(model[1].running_mean, before)
+
+
+def test_lazy_layers_take_their_shapes(data):
+    def lazy():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.LazyConv2d(8, 5), nn.LazyBatchNorm2d(), nn.ReLU(), nn.Flatten(),
+                             nn.LazyLinear(10))
+
+    model = lazy()
+    history = lab.train(model, data, num_epochs=1, lr=0.05, fast=True)
+    assert len(history.loss) == 8 and model[1].num_batches_tracked == 8
+
+
 def test_shift_flip_moves_whole_images():
     X = torch.rand(200, 1, 6, 5) + 1
     X[0, 0, 0, 0] = 0  # the background
-    moved = fashion.shift_flip(X, pad=2)
+    moved = images.shift_flip(X, pad=2)
     assert moved.shape == X.shape
     padded = nn.functional.pad(X, (2,) * 4)
     candidates = torch.stack([view for top in range(5) for left in range(5)
@@ -194,10 +244,42 @@ def test_claim(capsys):
     assert capsys.readouterr().out == "✓ water is wet\n✗ not in this run: water is dry\n"
 
 
+def test_ticks_are_printed_under_any_encoding(monkeypatch):
+    file = io.TextIOWrapper(io.BytesIO(), encoding="cp1252", newline="\n")
+    monkeypatch.setattr("sys.stdout", file)
+    lab.claim("water is wet", True)
+    lab.claim("water is dry ≠", False)
+    file.flush()
+    assert file.buffer.getvalue() == b"[ok] water is wet\n[no] not in this run: water is dry ?\n"
+
+
+@pytest.mark.parametrize("record", [False, True])
+def test_facts_are_text_and_data(data, monkeypatch, record):
+    shown = []
+    monkeypatch.setattr(report, "_in_notebook", lambda: True)
+    monkeypatch.setattr(report, "display", lambda bundle, raw: shown.append(bundle))
+    run = lab.History("x", seconds=[1.0, 2.0], images_per_second=10.0)
+    more = [lab.Record("a net", net, {"num_epochs": 2}), [run] * 3,
+            torch.tensor([0.5, 0.7, 0.6])] if record else []
+    lab.run_facts(data, *more)
+    [bundle] = shown
+    facts = json.loads(json.dumps(bundle[lab.FACTS]))
+    assert facts["data"] == data.source and facts["budget"] == "smoke"
+    assert facts["versions"]["torch"] == torch.__version__
+    text = bundle["text/plain"]
+    assert f"Data:     {data.source}\nDevice:   {facts['device']}\nBudget:   smoke" in text
+    assert ("network" in facts) == record == ("Result:   a net, test accuracy 0.6000 (median of 3 "
+                                              "seeds, 0.5000 to 0.7000)" in text)
+    if record:
+        assert facts["train_seconds"] == [3.0] * 3 and facts["num_epochs"] == 2
+        assert facts["test_accuracy"] == pytest.approx([0.5, 0.7, 0.6])
+
+
 def test_progress_ends_with_what_was_reached(data, capsys):
     lab.train(net(), data, num_epochs=1, lr=0.1, label="small")
-    assert re.search(r"^small: epochs 1, [\d.]+ s, [\d,]+ images/s\n  loss [\d.]+, accuracy [\d.]+; "
-                     r"validation: loss [\d.]+, accuracy [\d.]+$", capsys.readouterr().out.strip())
+    assert re.fullmatch(r"small: epochs 1, [\d.]+ s, [\d,]+ images/s\n  loss [\d.]+, accuracy "
+                        r"[\d.]+; validation: loss [\d.]+, accuracy [\d.]+",
+                        capsys.readouterr().out.strip())
 
 
 def test_plot_runs(data):
@@ -210,3 +292,19 @@ def test_plot_runs(data):
     median = torch.tensor([run.train_loss for run in runs["one"]]).median(0).values
     assert axes[0].lines[0].get_ydata().tolist() == pytest.approx(median.tolist())
     plt.close(fig)
+
+
+def test_plot_runs_of_unequal_length():
+    whole, short, none = (lab.History(fashion.REAL, train_loss=[3.0, 2.0, 1.0][:n],
+                                      val_accuracy=[0.1, 0.2, 0.3][:n]) for n in (3, 1, 0))
+    fig, axes = lab.plot_runs({"net": [whole, short], "none": [none]}, "Nets")
+    assert axes[0].lines[0].get_ydata().tolist() == [3.0, 2.0, 1.0]
+    assert axes[1].lines[1].get_ydata().tolist() == []
+    plt.close(fig)
+
+
+def test_a_readers_own_style_does_not_leak(monkeypatch):
+    monkeypatch.setitem(plt.rcParams, "lines.linewidth", 9)
+    plt.rcParams["axes.facecolor"] = "black"
+    lab.setup()
+    assert plt.rcParams["lines.linewidth"] == 1.5 and plt.rcParams["axes.facecolor"] == "white"

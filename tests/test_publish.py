@@ -27,7 +27,7 @@ def kept(folder, nb, outputs=(), place=HERE):
     code_cells(nb)[-1].outputs = [
         *outputs, nbformat.v4.new_output("display_data", data={"text/plain": "", store.FACTS: FACTS})]
     nb.metadata["language_info"] = {"name": "python", "file_extension": ".py"}
-    store.write(nb, place, 62, folder / "run")
+    store.write(nb, store.code_key(nb), place, 62, folder / "run")
     return store.Run(folder / "run")
 
 
@@ -102,7 +102,7 @@ def test_refuses_a_run_without_facts_and_accepts_a_good_one(tmp_path):
     nb = read_chapter("batch_norm")
     assert publish.objections(nb, kept(tmp_path, nb)) == []
     code_cells(nb)[-1].outputs = []
-    store.write(nb, HERE, 1, tmp_path / "other")
+    store.write(nb, store.code_key(nb), HERE, 1, tmp_path / "other")
     assert "no facts" in publish.objections(nb, store.Run(tmp_path / "other"))[0]
 
 

@@ -162,7 +162,7 @@ def kept(tmp_path):
             "image/svg+xml": "<svg/>", "image/png": "iVBORw0KGgo=", "text/plain": "p",
             store.FACTS: {"budget": "cpu"}})])
     nb = nbformat.v4.new_notebook(cells=[cell])
-    store.write(nb, store.Place("cpu", "cpu", "drawn"), 1.0, tmp_path / "run")
+    store.write(nb, store.code_key(nb), store.Place("cpu", "cpu", "drawn"), 1.0, tmp_path / "run")
     return store.Run(tmp_path / "run"), nb
 
 
@@ -200,7 +200,7 @@ def test_a_full_disk_leaves_the_run_of_before(kept, monkeypatch):
 
     monkeypatch.setattr(store.Path, "write_bytes", full)
     with pytest.raises(OSError, match="No space left"):
-        store.write(nb, run.place, 1.0, run.folder)
+        store.write(nb, run.key, run.place, 1.0, run.folder)
     monkeypatch.undo()
     assert store.Run(run.folder).record == run.record
     assert [path.name for path in run.folder.parent.iterdir()] == ["run"]

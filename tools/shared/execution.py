@@ -131,11 +131,12 @@ def run(name, nb, place, root):
 
     Raises FailedError, in words, where a cell failed or the outputs could not be kept.
     """
-    start = time.monotonic()
+    start, key = time.monotonic(), store.code_key(nb)  # of the files as they are now
+    folder = store.own_folder(name, key, place)
     execute(name, nb, root)
-    seconds, folder = time.monotonic() - start, store.own_folder(name, nb, place)
+    seconds = time.monotonic() - start
     try:
-        store.write(nb, place, seconds, folder)
+        store.write(nb, key, place, seconds, folder)
     except OSError as err:
         raise FailedError(f"{name} ran, but its outputs could not be kept in {store.OWN}: "
                           f"{err.strerror or err}. Make room there, then run it again.") from err

@@ -174,8 +174,8 @@ def _take_apart(output, number, files):
     return output
 
 
-def write(nb, place, seconds, target):
-    """Keep an executed notebook's outputs as the folder ``target``.
+def write(nb, key, place, seconds, target):
+    """Keep an executed notebook's outputs as the folder ``target``, under the key of its code.
 
     Written beside it, read back, then renamed: a full disk or Ctrl-C leaves no half run.
     Raises OSError where there is no room, in which case nothing is kept.
@@ -186,7 +186,7 @@ def write(nb, place, seconds, target):
                       "outputs": [_take_apart(one, number, files) for one in cell.outputs]})
     record = {"generated": GENERATED, "place": dataclasses.asdict(place),
               "finished": time.strftime("%Y-%m-%d %H:%M:%S"), "seconds": round(seconds, 1),
-              "language_info": nb.metadata.get("language_info", {}), "key": code_key(nb),
+              "language_info": nb.metadata.get("language_info", {}), "key": key,
               "cells": cells}
     record["sha256"] = _checksum(record)
     files["run.json"] = (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode()
@@ -213,9 +213,9 @@ def put(target, files):
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def own_folder(name, nb, place):
-    """Where this machine keeps a chapter's run, as the chapter is now and at that place."""
-    return OWN / name / _digest(code_key(nb), dataclasses.asdict(place))
+def own_folder(name, key, place):
+    """Where this machine keeps a chapter's run of that code and at that place."""
+    return OWN / name / _digest(key, dataclasses.asdict(place))
 
 
 def own_run(name, nb, place):
@@ -223,7 +223,7 @@ def own_run(name, nb, place):
 
     A damaged one is told and counts as none: it will be made anew.
     """
-    folder = own_folder(name, nb, place)
+    folder = own_folder(name, code_key(nb), place)
     if not (folder / "run.json").exists():
         return None
     try:

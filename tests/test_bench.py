@@ -59,10 +59,12 @@ def test_seconds_to_an_accuracy():
 
 
 def test_a_later_race_leaves_the_earlier_ones(tmp_path):
-    for name, device in ("a", "Tesla T4"), ("b", "Tesla T4"), ("a", "NVIDIA H100"), ("a", "Tesla T4"):
-        path = bench.keep(tmp_path, name, {"device": device})
+    older, newer, other = ({"device": device, "seconds": seconds} for device, seconds in
+                           (("Tesla T4", 1), ("Tesla T4", 2), ("NVIDIA H100", 1)))
+    for name, result in ("a", older), ("b", older), ("a", other), ("a", newer):
+        path = bench.keep(tmp_path, name, result)
     assert path.name == "tesla-t4.json"
-    assert json.loads(path.read_text()) == {"a": {"device": "Tesla T4"}, "b": {"device": "Tesla T4"}}
+    assert json.loads(path.read_text()) == {"a": newer, "b": older}
     assert sorted(one.name for one in tmp_path.iterdir()) == ["nvidia-h100.json", "tesla-t4.json"]
 
 
@@ -110,7 +112,7 @@ def test_published_results_are_of_real_runs():
 
 def test_threads_wait_as_the_launcher_says(smoke):
     """Whatever is imported first: the settings are there before the process starts."""
-    code = "import torch, os; print([os.environ[name] for name in %r])" % list(THREADS)
+    code = f"import torch, os; print([os.environ[name] for name in {list(THREADS)}])"
     done = subprocess.run([sys.executable, "-c", code], env=bench.environment(), text=True,
                           capture_output=True, check=True)
     assert done.stdout.strip() == str(list(THREADS.values()))

@@ -101,7 +101,8 @@ def test_coverage_finds_the_holes(tmp_path, monkeypatch):
         'lab.check_equal("y = x', 'print("y = x')
     (tmp_path / "bad.md").write_text(bad, encoding="utf-8")
     monkeypatch.setattr(source, "CHAPTERS", tmp_path)
-    holes = {row[0]: row for row in formulas.coverage("bad", formulas.tested_labels()) if None in row}
+    rows = formulas.coverage("bad", formulas.tested_labels())
+    holes = {row[0]: row for row in rows if None in row}
     assert holes["eq-bn-mean"][1] is None and holes["eq-bn-undo"][2] is None
     assert len(holes) == 2
     assert all(row[3] is None for row in formulas.coverage("bad", {}))
@@ -138,7 +139,7 @@ def test_a_chapter_that_breaks_the_rules_is_told(tmp_path, monkeypatch):
 def test_a_fourth_chapter_is_taken_up_everywhere(book):
     """The test book's own chapter: one file and one line of the table of contents."""
     cards = page(book, "index").select(".sd-card")
-    assert [card.select_one(".sd-card-title").get_text(strip=True) for card in cards][-1] == "4. Multiply"
+    assert cards[-1].select_one(".sd-card-title").get_text(strip=True) == "4. Multiply"
     assert "scaled by one number" in cards[-1].get_text()
     soup = page(book, "chapters/scaling")
     assert "4." in soup.select_one("h1").get_text()
@@ -155,8 +156,8 @@ def test_a_fourth_chapter_is_taken_up_everywhere(book):
                           env={"PATH": "", "PYTHONPATH": "chapters", "BUDGET": "smoke"})
     assert done.returncode == 0, done.stderr
     assert "('scaled linear', 1)" in done.stdout and done.stdout.count("(") == len(CHAPTERS) + 1
-    code = ("from tools.shared import notebook, source, store; nb = source.read_chapter('scaling'); "
-            "run = store.shown_run('scaling', nb); "
+    code = ("from tools.shared import notebook, source, store; "
+            "nb = source.read_chapter('scaling'); run = store.shown_run('scaling', nb); "
             "print(notebook.text_of(notebook.portable('scaling', run.fill(nb), run)))")
     done = subprocess.run([sys.executable, "-c", code], cwd=book, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr

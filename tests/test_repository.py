@@ -16,7 +16,8 @@ def remote(monkeypatch, url):
     monkeypatch.setattr(repository, "git", lambda *command: url)
 
 
-@pytest.mark.parametrize("url", ["https://github.com/a-fork/my.book", "git@github.com:a-fork/my.book.git",
+@pytest.mark.parametrize("url", ["https://github.com/a-fork/my.book",
+                                 "git@github.com:a-fork/my.book.git",
                                  "https://token@github.com/a-fork/my.book.git/"])
 def test_a_forks_remote(monkeypatch, url):
     remote(monkeypatch, url)

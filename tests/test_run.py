@@ -70,7 +70,8 @@ def run(book, *args, status=0):
 
 def test_runs_and_reuses(small):
     told = run(small)
-    assert re.search(r"^one \d+:\d\d cell 2/2 \[ *[\d.]+ s\] print\('second'\)$", told, re.MULTILINE)
+    assert re.search(r"^one \d+:\d\d cell 2/2 \[ *[\d.]+ s\] print\('second'\)$", told,
+                     re.MULTILINE)
     assert "two: done in" in told and "stand-in" in told and "budget smoke; device" in told
     told = run(small)
     assert "one: unchanged" in told and "two: unchanged" in told
@@ -220,7 +221,8 @@ def test_only_imported_modules_count(tmp_path):
     (tmp_path / "a.py").write_text("def f():\n    from b import g\n")
     (tmp_path / "b.py").write_text("import math\n")
     (tmp_path / "c.py").write_text("")
-    assert list(store.modules(["%matplotlib inline", "import a as one"], tmp_path)) == ["a.py", "b.py"]
+    found = store.modules(["%matplotlib inline", "import a as one"], tmp_path)
+    assert list(found) == ["a.py", "b.py"]
 
 
 def test_the_list_of_outputs(book):

@@ -20,6 +20,7 @@ from xml.etree import ElementTree
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from conftest import executed_at
 from fontTools.ttLib import TTFont
 from markdown_it import MarkdownIt
 from mdit_py_plugins.colon_fence import colon_fence_plugin
@@ -263,7 +264,8 @@ def test_dark_mode_turns_page_and_pictures(site, browser):
     page.context.close()
 
 
-@pytest.mark.parametrize("words, name", [("moving mean", "batch_norm"), ("growth rate", "densenet")])
+@pytest.mark.parametrize("words, name", [("moving mean", "batch_norm"),
+                                         ("growth rate", "densenet")])
 def test_search_finds(server, browser, words, name):
     page, wrong = visit(browser, f"{server.url}search.html?q={words.replace(' ', '+')}")
     hit = page.locator("#search-results li a").first
@@ -347,7 +349,7 @@ def test_sitemap_lists_the_pages(site, base):
 def test_live_preview_shows_a_change_and_executes_nothing(book, stand_in):
     env = {**os.environ, "BUDGET": "smoke", "FASHION_MNIST_ROOT": str(stand_in)}
     text = (book / "index.md").read_text()
-    before = executed(book)
+    before = executed_at(book)
     server = subprocess.Popen([sys.executable, "-u", "-m", "tools.serve", "--port", "0"], cwd=book,
                               env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               start_new_session=True)
@@ -363,13 +365,7 @@ def test_live_preview_shows_a_change_and_executes_nothing(book, stand_in):
         (book / "index.md").write_text(text)
         os.killpg(server.pid, signal.SIGTERM)
         server.communicate(timeout=60)
-    assert executed(book) == before
-
-
-def executed(book):
-    """The outputs of this machine's runs, and when they were made."""
-    return {path: path.stat().st_mtime_ns
-            for path in (book / "_build" / "outputs").rglob("run.json")}
+    assert executed_at(book) == before
 
 
 def wait_for(condition, seconds=60):

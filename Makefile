@@ -52,5 +52,7 @@ formulas: setup  ## List each equation with its cell, check and test
 figures: setup  ## Draw the figures anew
 	@$(RUN) -m figures
 
-clean:  ## Remove what was built; data and .venv stay
-	rm -rf _build .pytest_cache .hypothesis
+clean:  ## Remove what was built; this machine's runs, data and .venv stay
+	find _build -mindepth 1 -maxdepth 1 ! -name outputs -exec rm -rf {} + 2>/dev/null || true
+	rm -rf .pytest_cache .hypothesis .ruff_cache
+	@echo "The runs of this machine stay in _build/outputs; delete that folder to lose them."

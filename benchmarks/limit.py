@@ -19,7 +19,7 @@ def matmul_flops(dtype):
     """FLOP/s of a large matrix product: what the machine reaches at best."""
     n = lab.pick(smoke=256, cpu=2048, gpu=8192)
     A, B = (torch.randn(n, n, device=lab.device(), dtype=dtype) for _ in range(2))
-    A @ B  # warm up
+    _ = A @ B  # warm up
     return 2 * n ** 3 / min(seconds(lambda: A @ B) for _ in range(5))
 
 

@@ -138,8 +138,8 @@ def names():
 
 def digest(name):
     """What the figure is drawn from: the hash of its script and this file."""
-    source = b"".join((HERE / f"{part}.py").read_bytes() for part in (name, "draw"))
-    return hashlib.sha256(source).hexdigest()
+    source = "".join((HERE / f"{part}.py").read_text(encoding="utf-8") for part in (name, "draw"))
+    return hashlib.sha256(source.encode()).hexdigest()
 
 
 def _script(name):

@@ -9,7 +9,7 @@ import time
 
 from tools.shared.building import build, choose_outputs, remarks
 from tools.shared.command import in_words
-from tools.shared.source import ROOT
+from tools.shared.source import CHAPTERS, ROOT
 
 HTML = ROOT / "_build" / "html"
 
@@ -28,6 +28,10 @@ def main(argv=None):
     if args.links:
         return build("linkcheck")
     status = build("html")
+    for page in [*HTML.glob("*.html"), *(HTML / CHAPTERS.name).glob("*.html")]:
+        source = ROOT / page.relative_to(HTML).with_suffix(".md")
+        if page.stem not in ("404", "genindex", "search") and not source.exists():
+            page.unlink()  # of a page that is no more
     if status or not (HTML / "index.html").exists():
         print("The site was not built: the warnings above say why.", file=sys.stderr)
         return status or 1

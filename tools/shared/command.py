@@ -1,5 +1,6 @@
 """What all commands do where something goes wrong: say it in words, with the cure."""
 import errno
+import io
 import sys
 
 CURES = {errno.ENOSPC: "The disk is full: make room there, then run this again.",
@@ -17,6 +18,9 @@ def in_words(main, argv=None):
 
     What a reader can mend is told in words; anything else is a bug, with its traceback.
     """
+    for stream in sys.stdout, sys.stderr:  # a terminal or file that is not UTF-8 loses a sign
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         return main(argv)
     except KeyboardInterrupt:

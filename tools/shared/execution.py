@@ -63,12 +63,14 @@ def clock(seconds):
 class Client(NotebookClient):
     """Executes a chapter and shows cell by cell, live on a terminal, how far it is."""
 
-    def __init__(self, nb, name, root):
+    def __init__(self, nb, name, root, expected=None):
         super().__init__(nb, timeout=None, kernel_name="python3",
                          extra_arguments=["--log-level=50"],  # its own log, not the cells'
                          resources={"metadata": {"path": str(CHAPTERS)}})
         self.name, self.root, self.cell, self.number = name, root, "", 0
         self.started = time.monotonic()
+        self.of = f" of about {clock(expected)}" if expected else ""
+        self.live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
     def run_cells(self):
         """Execute all cells in place; Ctrl-C and a failing cell raise."""
@@ -84,7 +86,9 @@ class Client(NotebookClient):
                 first_line, begun = self.nb.cells[index].source.split("\n")[0], time.monotonic()
                 self.show(first_line)
                 self.execute_cell(self.nb.cells[index], index, execution_count=self.number)
-                self.show(f"[{time.monotonic() - begun:5.1f} s] {first_line}", end="\n")
+                took = time.monotonic() - begun
+                if self.live or took > 1:  # a file needs no line for each short cell
+                    self.show(f"[{took:5.1f} s] {first_line}", end="\n")
 
     def process_message(self, msg, cell, cell_index):
         """Pass on a training loop's own progress line."""
@@ -96,9 +100,9 @@ class Client(NotebookClient):
 
     def show(self, text, end=""):
         """Rewrite the terminal's line; elsewhere print only what ends with a line feed."""
-        line = (f"{self.name} {clock(time.monotonic() - self.started)} "
+        line = (f"{self.name} {clock(time.monotonic() - self.started)}{self.of} "
                 f"cell {self.cell} {' '.join(text.split())}")[:110]
-        if sys.stdout.isatty():
+        if self.live:
             print(f"\r\033[K{line}", end=end, flush=True)
         elif end:
             print(line, flush=True)
@@ -110,9 +114,12 @@ class Client(NotebookClient):
         return first + (int(inside[-1]) - 1 if inside else 0)
 
 
-def execute(name, nb, root):
-    """Execute a chapter in place; raises FailedError where a cell failed."""
-    client = Client(nb, name, root)
+def execute(name, nb, root, expected=None):
+    """Execute a chapter in place; raises FailedError where a cell failed.
+
+    expected: about how many seconds it may take, for the line that shows how far it is.
+    """
+    client = Client(nb, name, root, expected)
     try:
         client.run_cells()
     except CellExecutionError as err:
@@ -133,7 +140,7 @@ def run(name, nb, place, root):
     """
     start, key = time.monotonic(), store.code_key(nb)  # of the files as they are now
     folder = store.own_folder(name, key, place)
-    execute(name, nb, root)
+    execute(name, nb, root, store.expected_seconds(name, nb, place))
     seconds = time.monotonic() - start
     try:
         store.write(nb, key, place, seconds, folder)

@@ -259,6 +259,13 @@ def published_run(name, nb=None):
     return run if nb is None or run.key == code_key(nb) else None
 
 
+def expected_seconds(name, nb, place):
+    """How long a run took that was like this one; None if there was none."""
+    before = [*own_runs(name, nb), *filter(None, [published_run(name)])]
+    return next((run.record["seconds"] for run in before
+                 if (run.place.budget, run.place.device) == (place.budget, place.device)), None)
+
+
 def publish(name, run):
     """Make this the published run of a chapter."""
     put(PUBLISHED / name, {path.name: path.read_bytes() for path in Path(run.folder).iterdir()})

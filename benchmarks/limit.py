@@ -40,7 +40,8 @@ def steps(rounds):
         def ours(_round, net=net, some=some, recipe=recipe, trained=trained):
             return lab.train(net, some, **recipe, label="ours").seconds[0] / trained
 
-        ours(0), bare()  # warm up
+        ours(0)  # warm up
+        bare()
         times = in_turns({"ours": ours, "bare": lambda _, bare=bare: seconds(bare, count)}, rounds)
         ratio = spread([a / b for a, b in zip(times["ours"], times["bare"])])
         rows.append({"network": entry.network,

@@ -46,9 +46,7 @@ def test_no_raw_myst_is_left(made):
         if cell.cell_type == "markdown":
             assert not RAW_MYST.search(cell.source), cell.source
             for link in re.findall(r"\]\(([^)]*)\)", cell.source):
-                assert link.startswith(("https://", "attachment:"))
-            for picture in re.findall(r"\(attachment:([^)]*)\)", cell.source):
-                assert cell["attachments"][picture]["image/png"].startswith("iVBOR")
+                assert link.startswith(("https://", "data:image/png;base64,iVBOR"))
     text = (CHAPTERS / f"{name}.md").read_text(encoding="utf-8")
     joined = "\n".join(cell.source for cell in made.cells)
     assert joined.count("\\tag{") == text.count("$$ (eq-") > 0
@@ -77,7 +75,11 @@ def test_numbers_are_the_books(name, book):
 def test_code_is_untouched_and_ids_are_stable(tmp_path):
     nb = read_chapter("batch_norm")
     made = notebook.portable("batch_norm", nb, kept(tmp_path, nb))
-    assert [c.source for c in code_cells(made)][1:] == [c.source for c in code_cells(nb)]
+    first, *others = [cell.source for cell in code_cells(made)][2:]
+    wanted, *same = [cell.source for cell in code_cells(nb)]
+    assert others == same
+    unguarded = re.sub(r"try:\n    (.*)\nexcept ModuleNotFoundError:\n.*", r"\1", first)
+    assert unguarded == wanted != first
     ids = [cell["id"] for cell in made.cells]
     assert len(set(ids)) == len(ids)
     code_cells(nb)[3].outputs = [nbformat.v4.new_output("stream", text="another run")]
@@ -116,6 +118,14 @@ def test_unknown_role_is_an_error():
         chapter.markdown("```{mystery}\nx\n```")
 
 
+def without_pictures(made):
+    """A notebook without its pictures, which depend on matplotlib's version, and without the
+    addresses of its site, which in a fork are the original's until it publishes."""
+    text = json.dumps(notebook.DATA_URI.sub("", json.dumps(made)))
+    text = re.sub(r'\\"image/png\\": \\"[\w+/=]+\\"', "", text)
+    return re.sub(r"https://[\w.-]+github[\w./-]*", "", text)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_published_notebook_is_not_stale(name):
     nb = read_chapter(name)
@@ -124,11 +134,8 @@ def test_published_notebook_is_not_stale(name):
     assert publish.objections(run.fill(nb), run) == []
     fresh = json.loads(notebook.text_of(notebook.portable(name, nb, run)))
     stale = json.loads(path.read_text(encoding="utf-8"))
-    for one in (fresh, stale):  # pictures depend on matplotlib's version
-        for cell in one["cells"]:
-            cell.pop("attachments", None)
-    assert fresh == stale, f"chapters/{name}.ipynb is stale: make publish"
-    assert path.stat().st_size < 3e6
+    assert without_pictures(fresh) == without_pictures(stale), "it is stale: make publish"
+    assert path.stat().st_size < 1.5e6
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -146,11 +153,12 @@ def test_published_notebook_shows_its_plots_anywhere(name):
 
 
 def test_setup_cell_writes_only_what_is_missing(tmp_path):
-    source = notebook.setup_cell(read_chapter("batch_norm")).source
+    source = "\n".join(cell.source for cell in notebook.setup_cells(read_chapter("batch_norm")))
     (tmp_path / "lab.py").write_text("mine = 1\n")
     done = subprocess.run([sys.executable, "-c", source], cwd=tmp_path, capture_output=True,
                           text=True, check=True)
     assert (tmp_path / "lab.py").read_text() == "mine = 1\n" and "lab.py differs" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("Ready: ") and len(source) < 25_000
     for name in ("fashion.py", "animation.py"):
         assert (tmp_path / name).read_text() == (CHAPTERS / name).read_text()
 

@@ -13,7 +13,7 @@ DEFAULT = "https://github.com/someone/book"
 def remote(monkeypatch, url):
     """Pretend that this is the checkout's remote."""
     monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
-    monkeypatch.setattr(repository, "git", lambda *command: url)
+    monkeypatch.setattr(source, "git", lambda *command: url)
 
 
 @pytest.mark.parametrize("url", ["https://github.com/a-fork/my.book",
@@ -21,25 +21,25 @@ def remote(monkeypatch, url):
                                  "https://token@github.com/a-fork/my.book.git/"])
 def test_a_forks_remote(monkeypatch, url):
     remote(monkeypatch, url)
-    assert repository.address(DEFAULT) == "https://github.com/a-fork/my.book"
+    assert source.repository_address(DEFAULT) == "https://github.com/a-fork/my.book"
 
 
 @pytest.mark.parametrize("url", ["", "/srv/book", "https://example.org/a/b.git"])
 def test_no_github_remote(monkeypatch, url):
     remote(monkeypatch, url)
-    assert repository.address(DEFAULT) == DEFAULT
+    assert source.repository_address(DEFAULT) == DEFAULT
 
 
 def test_without_the_program_git(monkeypatch):
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
-    assert source.git("--version") == "" and repository.address(DEFAULT) == DEFAULT
+    assert source.git("--version") == "" and source.repository_address(DEFAULT) == DEFAULT
 
 
 def test_githubs_variable_wins(monkeypatch):
     remote(monkeypatch, "https://github.com/a-fork/book")
     monkeypatch.setenv("GITHUB_REPOSITORY", "other/book")
-    assert repository.address(DEFAULT) == "https://github.com/other/book"
+    assert source.repository_address(DEFAULT) == "https://github.com/other/book"
 
 
 @pytest.mark.parametrize("name", source.chapter_names())
@@ -54,7 +54,7 @@ def test_buttons_lead_to_the_notebook(book, name):
 @pytest.mark.parametrize("repo, site", [("Someone/book", "https://someone.github.io/book/"),
                                         ("someone/Someone.github.io", "https://someone.github.io/")])
 def test_where_a_repository_is_published(repo, site):
-    assert repository.pages(f"https://github.com/{repo}") == site
+    assert source.pages_address(f"https://github.com/{repo}") == site
 
 
 @pytest.mark.parametrize("name, site", [("someone/book", "https://book.example.org/"),

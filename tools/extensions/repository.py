@@ -4,39 +4,20 @@ The address is ``repository.url`` of ``_config.yml``, unless GitHub's own variab
 checkout's remote names another one: a fork's buttons then point at the fork, and its
 site is said to be at the fork's GitHub Pages.
 """
-import os
-import re
 from urllib.parse import urlsplit
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxRole
 
-from tools.shared.source import git
-
-
-def address(default):
-    """The repository's address on GitHub, without a trailing slash."""
-    name = os.environ.get("GITHUB_REPOSITORY")
-    if not name:
-        remote = git("config", "--get", "remote.origin.url")
-        match = re.search(r"github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$", remote)
-        name = match and match[1]
-    return f"https://github.com/{name}" if name else default
-
-
-def pages(repository):
-    """Where GitHub Pages publishes a repository."""
-    owner, name = repository.split("/")[-2:]
-    host = f"{owner}.github.io".lower()
-    return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
+from tools.shared.source import pages_address, repository_address
 
 
 def set_address(_app, config):
     """Give the theme the repository, and the extensions the site's own address."""
     options = config.html_theme_options
-    repository = address(options["repository_url"])
+    repository = repository_address(options["repository_url"])
     if repository != options["repository_url"]:
-        options["repository_url"], config.html_baseurl = repository, pages(repository)
+        options["repository_url"], config.html_baseurl = repository, pages_address(repository)
     config.ogp_site_url = config.html_baseurl
     config.notfound_urls_prefix = urlsplit(config.html_baseurl).path
 

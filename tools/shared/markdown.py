@@ -4,8 +4,12 @@ Roles become words and links, directives become paragraphs, labelled equations a
 figures get the numbers that they have in the book, drawings are embedded.
 """
 import base64
+import functools
+import io
 import re
+from pathlib import Path
 
+from PIL import Image
 from pybtex.database import parse_file
 
 from tools.shared.source import ROOT
@@ -16,6 +20,22 @@ FENCE = re.compile(r"^(`{3,}|:{3,})\{([\w-]+)\} *([^\n]*)\n(.*?)^\1 *$\n?",
                    re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r"^:([\w-]+): *(.*)\n", re.MULTILINE)
 ROLE = re.compile(r"\{([\w:-]+)\}`([^`]+)`")
+
+
+@functools.cache
+def drawing(path):
+    """A drawing as a data URI: Colab and GitHub show no attachments of Markdown cells."""
+    from figures.draw import render  # slow to load
+
+    png = small_png(render(Path(path.strip()).stem, "png", dpi=130))
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def small_png(png):
+    """A PNG with at most 256 colours: a third of its bytes, the same to the eye."""
+    data = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(256).save(data, "png", optimize=True)
+    return data.getvalue()
 
 
 class Chapter:
@@ -87,7 +107,7 @@ class Chapter:
         body = self.markdown(OPTION.sub("", body))
         if kind == "figure":
             name = self.names[options["name"]]
-            return (f"![{options['alt'].strip(chr(34))}](attachment:{drawing_name(argument)})\n\n"
+            return (f"![{options['alt'].strip(chr(34))}]({drawing(argument)})\n\n"
                     f"**{name}.** {body}\n")
         if kind == "exercise":
             stop = "" if argument.endswith("?") else "."
@@ -118,17 +138,3 @@ def fold(text, inside):
     text = re.sub(r"<details><summary>Solution, continued</summary>\s*</details>\s*", "", text)
     return re.sub(r"<details><summary>(Solution of .*?)</summary>\s*</details>",
                   r"**\1**: the folded code below.", text), ends_inside
-
-
-def drawing_name(path):
-    """The attachment's name for a drawing's path."""
-    return path.strip().rsplit("/", 1)[1].replace(".svg", ".png")
-
-
-def attachments(text):
-    """The drawings that a Markdown cell shows, as a notebook's attachments."""
-    from figures.draw import render  # slow to load
-
-    names = re.findall(r"^`{3,}\{figure\} *\S*/(\w+)\.svg", text, re.MULTILINE)
-    return {f"{name}.png": {"image/png": base64.b64encode(render(name, "png", dpi=130)).decode()}
-            for name in names}

@@ -1,28 +1,40 @@
-"""A chapter as a notebook that stands alone: what it shares is in its first cell."""
+"""A chapter as a notebook that stands alone: what it shares is in its set-up cell."""
+import base64
 import copy
 import hashlib
 import json
 import re
+import zlib
 from typing import Any
+from urllib.parse import urlsplit
 
 import nbformat
 
-from tools.shared.markdown import Chapter, attachments, fold
-from tools.shared.source import ROOT, chapter_names, code_cells, config, heading
+from tools.shared.markdown import Chapter, fold, small_png
+from tools.shared.source import (
+    ROOT,
+    chapter_names,
+    code_cells,
+    config,
+    heading,
+    pages_address,
+    repository_address,
+)
 from tools.shared.store import modules
 
+PARAMETERS = '''\
+#@title How much to train: auto is what this machine can do in a few minutes
+BUDGET = "auto" #@param ["auto", "smoke", "cpu", "gpu"]
+'''
 SETUP = '''\
 #@title Set-up: run this cell first
-# Written by tools/publish.py. It puts what the chapters share beside this notebook,
-# unless it is there already, and installs what is missing.
-import importlib.util
-import subprocess
-import sys
+# Written by tools/publish.py. It puts the modules that the chapter shares beside this notebook,
+# unless they are there already, and installs what is missing.
+import base64, importlib.util, json, os, subprocess, sys, zlib
 from pathlib import Path
 
 PACKAGES = {packages!r}
-MODULES = {{}}
-{modules}
+MODULES = json.loads(zlib.decompress(base64.b64decode("{modules}")))
 for file, text in MODULES.items():
     if not Path(file).exists():
         Path(file).write_text(text, encoding="utf-8")
@@ -31,7 +43,19 @@ for file, text in MODULES.items():
 for module, package in PACKAGES.items():
     if importlib.util.find_spec(module) is None:
         subprocess.run([sys.executable, "-m", "pip", "install", "-q", *package], check=True)
+if BUDGET != "auto":
+    os.environ["BUDGET"] = BUDGET
+print("Ready:", ", ".join(MODULES), "are beside this notebook.")
 '''
+IMPORT = re.compile(r"^import lab\b.*$", re.MULTILINE)
+GUARDED = '''\
+try:
+    {line}
+except ModuleNotFoundError:
+    raise ModuleNotFoundError("lab is not here: run the set-up cell above") from None'''
+COLAB_BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
+DATA_URI = re.compile(r"data:image/png;base64,[\w+/=]+")
+FORM: dict[str, Any] = {"cellView": "form", "jupyter": {"source_hidden": True}}
 
 
 def packages(nb):
@@ -46,38 +70,55 @@ def packages(nb):
     return needed
 
 
-def setup_cell(nb):
-    """The folded first cell: the shared modules, and the packages that the chapter needs."""
-    texts = modules(cell.source for cell in code_cells(nb))
-    if any(chr(39) * 3 in text for text in texts.values()):
-        raise ValueError("a shared module holds three single quotes: use double ones")
-    written = "".join(f"MODULES[{name!r}] = r{chr(39) * 3}{text}{chr(39) * 3}\n"
-                      for name, text in texts.items())
-    source = SETUP.format(packages=packages(nb), modules=written)
-    return nbformat.v4.new_code_cell(source.strip(), metadata={
-        "cellView": "form", "jupyter": {"source_hidden": True}, "tags": ["portable"]})
+def setup_cells(nb):
+    """The menu of budgets, and the cell that writes the shared modules and installs packages."""
+    texts = json.dumps(modules(cell.source for cell in code_cells(nb)))
+    packed = base64.b64encode(zlib.compress(texts.encode(), 9)).decode()
+    source = SETUP.format(packages=packages(nb), modules=packed)
+    return [nbformat.v4.new_code_cell(PARAMETERS.strip(), metadata={
+                "cellView": "form", "tags": ["parameters", "portable"]}),
+            nbformat.v4.new_code_cell(source.strip(), metadata={**FORM, "tags": ["portable"]})]
+
+
+def site_address(book):
+    """Where the site is: a fork's own, if its checkout or GitHub says that it is one."""
+    address = repository_address(book["repository"]["url"])
+    same = address == book["repository"]["url"]
+    return (book["html"]["baseurl"] if same else pages_address(address)).rstrip("/")
+
+
+def opening(name, nb, run, book):
+    """The first lines: a badge that opens the notebook in Colab, and whose outputs it holds."""
+    facts, site = run.facts, site_address(book)
+    number, minutes = chapter_names().index(name) + 1, divmod(facts["run_seconds"], 60)
+    path = urlsplit(repository_address(book["repository"]["url"])).path
+    colab = (f"{book['launch_buttons']['colab_url']}/github{path}/blob/"
+             f"{book['repository']['branch']}/chapters/{name}.ipynb")
+    return (f"[![Open in Colab]({COLAB_BADGE})]({colab})\n\n"
+            f"*Chapter {number} of [{book['title']}]({site}/chapters/{name}.html). The outputs are "
+            f"those of a run on {facts['device']}, {facts['date']}, budget {facts['budget']}, "
+            f"{minutes[0]} min {minutes[1]} s.*")
 
 
 def portable(name, nb, run):
     """The chapter ``nb``, with the outputs of ``run``, as a notebook that stands alone."""
-    book, facts = config(), run.facts
-    number = chapter_names().index(name) + 1
-    site = book["html"]["baseurl"].rstrip("/")
-    pages = {heading(other).label: f"{site}/chapters/{other}.html" for other in chapter_names()}
-    chapter = Chapter(number, nb.cells, pages)
-    cells, folded = [setup_cell(nb)], False
+    book = config()
+    site = site_address(book)
+    labels = {heading(other).label: f"{site}/chapters/{other}.html" for other in chapter_names()}
+    chapter = Chapter(chapter_names().index(name) + 1, nb.cells, labels)
+    cells, folded = [nbformat.v4.new_markdown_cell(opening(name, nb, run, book))], False
     for cell in nb.cells:
         if cell.cell_type == "markdown":
             text, folded = fold(chapter.markdown(cell.source), folded)
-            cells += _texts(text, attachments(cell.source))
+            # A solution ends a cell.
+            cells += map(nbformat.v4.new_markdown_cell,
+                         filter(None, re.split(r"(?<=</details>)\s+", text)))
             continue
+        if not any(one.cell_type == "code" for one in cells):
+            cells += setup_cells(nb)
         cells.append(_code(cell, folded))
         if chapter.caption(cell):
             cells.append(nbformat.v4.new_markdown_cell(chapter.caption(cell)))
-    cells.insert(0, nbformat.v4.new_markdown_cell(
-        f"*Chapter {number} of [{book['title']}]({site}/chapters/{name}.html). The outputs are "
-        f"those of a run on {facts['device']}, {facts['date']}, budget {facts['budget']}, "
-        f"{facts['run_seconds'] // 60} min {facts['run_seconds'] % 60} s.*"))
     _number_cells(cells)
     return nbformat.v4.new_notebook(cells=cells, metadata={
         "accelerator": "GPU", "colab": {"gpuType": "T4", "provenance": []},
@@ -86,26 +127,17 @@ def portable(name, nb, run):
         "book": {"generated": f"by tools/publish.py from chapters/{name}.md, do not edit"}})
 
 
-def _texts(text, drawings):
-    """Markdown cells of a text, which ends a cell where a solution ends."""
-    for part in filter(None, re.split(r"(?<=</details>)\s+", text)):
-        cell = nbformat.v4.new_markdown_cell(part)
-        shown = {name: one for name, one in drawings.items() if f"attachment:{name}" in part}
-        if shown:
-            cell["attachments"] = shown
-        yield cell
-
-
 def _code(cell, folded):
     """A code cell with its outputs and the metadata that other programs understand."""
     tags = list(cell.metadata.get("tags", []))
     metadata: dict[str, Any] = {"tags": tags} if tags else {}
     if folded or "hide-input" in tags:
-        metadata |= {"cellView": "form", "jupyter": {"source_hidden": True}}
+        metadata |= copy.deepcopy(FORM)
     if folded:
         metadata["jupyter"]["outputs_hidden"] = True
+    source = IMPORT.sub(lambda found: GUARDED.format(line=found[0]), cell.source, count=1)
     alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
-    new = nbformat.v4.new_code_cell(cell.source, metadata=metadata,
+    new = nbformat.v4.new_code_cell(source, metadata=metadata,
                                     outputs=[_shown(output, alt) for output in cell.outputs])
     new.execution_count = cell.execution_count
     return new
@@ -120,9 +152,12 @@ def _shown(output, alt):
     data = output.get("data", {})
     for kind in "image/svg+xml", "application/pdf":
         data.pop(kind, None)
-    if alt and "image/png" in data:
-        output.metadata["image/png"] = {"alt": alt}
-        data["text/plain"] = alt  # what is shown where pictures are not
+    if "image/png" in data:
+        small = small_png(base64.b64decode(data["image/png"]))
+        data["image/png"] = base64.b64encode(small).decode()
+        if alt:
+            output.metadata["image/png"] = {"alt": alt}
+            data["text/plain"] = alt  # what is shown where pictures are not
     return output
 
 
@@ -132,7 +167,8 @@ def _number_cells(cells):
     for cell in cells:
         salt = 0
         while True:
-            text = f"{cell.cell_type} {salt} {cell.source}".encode()
+            words = DATA_URI.sub("", cell.source)  # pictures depend on matplotlib's version
+            text = f"{cell.cell_type} {salt} {words}".encode()
             cell["id"] = hashlib.sha256(text).hexdigest()[:8]
             if cell["id"] not in seen:
                 break

@@ -1,5 +1,6 @@
 """The book's sources: where they are, which chapters there are, what a chapter says."""
 import functools
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -24,6 +25,26 @@ def git(*command):
                               errors="replace").stdout.strip()
     except OSError:  # the program is not here
         return ""
+
+
+def repository_address(default):
+    """The repository's address on GitHub, without a trailing slash.
+
+    GitHub's own variable or the checkout's remote names a fork; else it is ``default``.
+    """
+    name = os.environ.get("GITHUB_REPOSITORY")
+    if not name:
+        remote = git("config", "--get", "remote.origin.url")
+        match = re.search(r"github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$", remote)
+        name = match and match[1]
+    return f"https://github.com/{name}" if name else default
+
+
+def pages_address(repository):
+    """Where GitHub Pages publishes a repository."""
+    owner, name = repository.split("/")[-2:]
+    host = f"{owner}.github.io".lower()
+    return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
 
 
 def chapter_names():

@@ -10,7 +10,7 @@ from myst_nb.core.execute import ExecutionError, NotebookClientBase
 
 from tools.shared import execution, store
 from tools.shared.building import remarks
-from tools.shared.source import CHAPTERS
+from tools.shared.source import CHAPTERS, code_cells
 
 
 class StoredOutputs(NotebookClientBase):
@@ -28,6 +28,9 @@ class StoredOutputs(NotebookClientBase):
             except (execution.UnfitError, execution.FailedError) as err:
                 raise ExecutionError(str(err)) from err
         run.fill(self.notebook)
+        for cell in code_cells(self.notebook):
+            for output in cell.outputs:  # data for the page of results: nothing to show
+                output.get("data", {}).pop(store.FACTS, None)
         self.exec_metadata = {
             "mtime": (run.folder / "run.json").stat().st_mtime, "runtime": run.record["seconds"],
             "method": "cache", "succeeded": True, "error": None, "traceback": None}

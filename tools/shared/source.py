@@ -99,7 +99,8 @@ class Heading:
 
     def __init__(self, name):
         text = read(chapter_path(name))
-        found = re.match(r"---\n(.*?)\n---\n\s*\(([\w-]+)\)=\n# (.+: .+)\n", text, re.DOTALL)
+        found = re.match(r"---\n(.*?)\n---\n\s*\(([\w-]+)\)=\n# ([^\n]+: [^\n]+)\n", text,
+                         re.DOTALL)
         if not found:
             raise WordsError(f"{chapter_path(name)} must begin with a label and a title such as "
                              "'(ch-name)=' and '# Name: verb', see CONTRIBUTING.md")

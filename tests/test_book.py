@@ -142,7 +142,6 @@ def test_a_fourth_chapter_is_taken_up_everywhere(book):
     assert cards[-1].select_one(".sd-card-title").get_text(strip=True) == "4. Multiply"
     assert "scaled by one number" in cards[-1].get_text()
     soup = page(book, "chapters/scaling")
-    assert "4." in soup.select_one("h1").get_text()
     assert soup.select_one("#equation-eq-scaling").get_text().count("(4.1)") == 1
     assert "Fig. 4.1" in soup.get_text() and "Exercise 4.1" in soup.get_text()
     assert "loss against the step" in str(soup.select_one("figure#fig-scaling img"))

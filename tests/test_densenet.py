@@ -205,7 +205,7 @@ def test_densenet_bc_is_torchvisions_densenet():
 
 @pytest.mark.parametrize("budget", ("smoke", "cpu", "gpu"))
 def test_compact_networks_of_each_budget(budget, monkeypatch):
-    monkeypatch.setattr(chapter.lab, "budget", lambda: budget)
+    monkeypatch.setattr("machine.budget", lambda: budget)
     names = definitions("densenet")
     X = torch.zeros(2, 1, 28, 28)
     assert names["compact_densenet"]()(X).shape == names["compact_resnet"](5)(X).shape == (2, 10)

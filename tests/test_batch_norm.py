@@ -3,13 +3,14 @@ import copy
 
 import pytest
 import torch
-from definitions import definitions, run_cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.autograd.gradcheck import GradcheckError
 from torch.nn import functional as F
 from torch.testing import assert_close
+
+from tools.shared.definitions import definitions, run_cells
 
 CHAPTER = definitions("batch_norm")
 BatchNorm, batch_norm = CHAPTER["BatchNorm"], CHAPTER["batch_norm"]

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 import torch
 import torchvision.models.densenet as theirs
-from definitions import definitions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
+
+from tools.shared.definitions import definitions
 
 chapter = SimpleNamespace(**definitions("densenet"))
 BLOCKS = ("DenseBlock", "CheckpointedDenseBlock", "FrugalDenseBlock")

@@ -7,13 +7,14 @@ import pytest
 import torch
 import torchvision
 from d2l import torch as d2l
-from definitions import definitions, run_cells
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 from torchvision.models.resnet import BasicBlock
+
+from tools.shared.definitions import definitions, run_cells
 
 ns = definitions("resnet")
 Plain, Residual, PreActivation = ns["Plain"], ns["Residual"], ns["PreActivation"]

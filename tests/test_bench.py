@@ -116,3 +116,7 @@ def test_threads_wait_as_the_launcher_says(smoke):
     done = subprocess.run([sys.executable, "-c", code], env=bench.environment(), text=True,
                           capture_output=True, check=True)
     assert done.stdout.strip() == str(list(THREADS.values()))
+    alone = {name: value for name, value in bench.environment().items() if name not in THREADS}
+    done = subprocess.run([sys.executable, "-c", code.replace("import", "import machine,", 1)],
+                          env=alone, text=True, capture_output=True, check=True)
+    assert done.stdout.strip() == str(list(THREADS.values())), "chapters/machine.py differs"

@@ -36,7 +36,7 @@ def main(argv=None):
         print("The site was not built: the warnings above say why.", file=sys.stderr)
         return status or 1
     print(f"Built in {time.monotonic() - start:.0f} s. Open {(HTML / 'index.html').as_uri()}")
-    for remark in remarks(args.own):
+    for remark in remarks():
         print(remark)
     return 0
 

@@ -46,7 +46,7 @@ def main(argv=None):
     if status == 0:
         print(f"Built in {time.monotonic() - start:.0f} s: {PDF.stat().st_size / 1e6:.1f} MB. "
               f"Open {PDF.as_uri()}")
-        for remark in remarks(args.own):
+        for remark in remarks():
             print(remark)
     return status
 

@@ -28,8 +28,8 @@ def objections(nb, run):
                                     re.MULTILINE):
                 found.append(f"cell {number}: this run does not show that "
                              + " ".join(claim.split()))
-    if run.place.data != "Fashion-MNIST":
-        found.append(f"the data are {run.place.data}, not Fashion-MNIST")
+    if run.place.data != store.REAL:
+        found.append(f"the data are {run.place.data}, not {store.REAL}")
     if run.place.budget == "smoke":
         found.append("the budget is smoke")
     if not run.facts:
@@ -47,7 +47,7 @@ def uncommitted():
 
 
 def choose(name, nb, fresh):
-    """The run to publish, and the objections to it; a run of None is none at all."""
+    """The run to publish, which fills ``nb``, and the objections to it; no run is None."""
     published = None if fresh else store.published_run(name, nb)
     if published:
         return published, objections(published.fill(nb), published)
@@ -73,7 +73,7 @@ def publish(name, fresh=False):
     if is_new:
         store.publish(name, run)
     target = CHAPTERS / f"{name}.ipynb"
-    target.write_text(text_of(portable(name, run.fill(nb), run)), encoding="utf-8", newline="\n")
+    target.write_text(text_of(portable(name, nb, run)), encoding="utf-8", newline="\n")
     print(f"chapters/{name}.ipynb: {target.stat().st_size / 1e6:.1f} MB, outputs of "
           f"{'this machine, ' if is_new else 'the published run, '}{run.record['finished']}")
     return []

@@ -11,8 +11,6 @@ from tools.shared import execution, store
 from tools.shared.command import in_words
 from tools.shared.source import chapter_names, read_chapter
 
-REAL = "Fashion-MNIST"  # what chapters/fashion.py calls it
-
 
 def arguments(argv):
     """The command line's; an unknown chapter ends here."""
@@ -55,9 +53,9 @@ def main(argv=None):
             failed.append(name)
     if failed:
         print(f"Failed: {', '.join(failed)}. The outputs of the others are kept.", file=sys.stderr)
-    elif place.data != REAL:
+    elif place.data != store.REAL:
         print("This run used drawn stand-in data: its accuracies say nothing about "
-              f"{REAL}. `make book` shows the published results on the real data.")
+              f"{store.REAL}. `make book` shows the published results on the real data.")
     return int(bool(failed))
 
 

@@ -75,7 +75,7 @@ def main(argv=None):
                         help="where to serve; 0 takes a free port (default: %(default)s)")
     args = parser.parse_args(argv)
     refuse_taken(args.port)
-    choose_outputs(own=True)  # whatever there is: it is a preview
+    choose_outputs(own=False, any_budget=True)  # whatever there is: it is a preview
     ignored = [option for name in IGNORED for option in ("--ignore", str(ROOT / name))]
     logging.disable(logging.INFO)  # warnings are news, the icons' glyphs are not
     warnings.filterwarnings("ignore", category=FutureWarning, message=".*torch")

@@ -6,11 +6,11 @@ each command.
 """
 import functools
 import re
-from importlib.util import find_spec
-from pathlib import Path
 
 from docutils import nodes
 from sphinx.util import logging
+
+from tools.extensions.offline import mathjax
 
 COMMAND = re.compile(r"\\([A-Za-z]+|.)", re.DOTALL)
 PAIRS = re.compile(r"\\(begin|end)\{(\w+\*?)\}|\\(left|right)(?![A-Za-z])|(?<!\\)((?:\\\\)*)([{}])")
@@ -21,9 +21,7 @@ LOG = logging.getLogger(__name__)
 @functools.cache
 def known():
     """The names of MathJax's commands: keys and strings of its sources, and some more words."""
-    spec = find_spec("sphinx-mathjax-offline")
-    assert spec and spec.origin, "requirements.txt lists it"
-    sources = (Path(spec.origin).parent / "static" / "mathjax" / "input").rglob("*.js")
+    sources = (mathjax() / "input").rglob("*.js")
     return set(re.findall(r"[A-Za-z]+", " ".join(path.read_text(encoding="utf-8")
                                                  for path in sources)))
 

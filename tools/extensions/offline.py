@@ -14,13 +14,17 @@ MATHJAX = ("startup.js", "core.js", "input/tex.js", "input/tex/extensions", "out
            "output/chtml/fonts", "a11y/assistive-mml.js")
 
 
-def copy_mathjax(out):
-    """Copy MathJax into the site's ``_static/mathjax``."""
+def mathjax():
+    """The folder of MathJax in its package."""
     spec = find_spec("sphinx-mathjax-offline")
     assert spec and spec.origin, "requirements.txt lists it"
-    package = Path(spec.origin).parent / "static" / "mathjax"
+    return Path(spec.origin).parent / "static" / "mathjax"
+
+
+def copy_mathjax(out):
+    """Copy MathJax into the site's ``_static/mathjax``."""
     for part in MATHJAX:
-        source, target = package / part, out / "_static" / "mathjax" / part
+        source, target = mathjax() / part, out / "_static" / "mathjax" / part
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
             shutil.copytree(source, target, dirs_exist_ok=True)

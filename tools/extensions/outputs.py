@@ -3,8 +3,6 @@
 So ``jupyter-book build .`` executes only a chapter that has no outputs as it is now; those
 are then kept as ``make run`` keeps them.
 """
-import os
-
 import myst_nb.core.execute
 from myst_nb.core.execute import ExecutionError, NotebookClientBase
 
@@ -38,7 +36,7 @@ class StoredOutputs(NotebookClientBase):
 
 def announce(_app, config):
     """Say on every page where the book shows drawn data or the smoke budget."""
-    if told := remarks(os.environ.get("OUTPUTS") == "own"):
+    if told := remarks():
         config.html_theme_options["announcement"] = " ".join(told)
 
 

@@ -7,7 +7,6 @@ index of formulas. The look is in ``tools/extensions/bookprint.sty``.
 # docutils declares its nodes' children as bare nodes, and that any may be missing.
 # pyright: reportAttributeAccessIssue=false, reportIndexIssue=false
 # pyright: reportOptionalMemberAccess=false, reportOptionalSubscript=false
-import os
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -245,7 +244,7 @@ def prepare(app):
     (folder / "cover.pdf").write_bytes(render(COVER, "pdf"))
     config = app.config
     config.latex_additional_files += [str(path) for path in sorted(FONTS.glob("DejaVuSans*.ttf"))]
-    told = [version(), *remarks(os.environ.get("OUTPUTS") == "own")]
+    told = [version(), *remarks()]
     facts = {"booksubtitle": tex(SUBTITLE), "bookversion": r"\\".join(map(tex, told)),
              "bookpicture": "cover.pdf", "bookaddress": config.html_baseurl}
     app.builder.context["preamble"] += "".join(

@@ -6,8 +6,7 @@ import statistics
 
 from sphinx.util.docutils import SphinxDirective
 
-from tools.shared.source import chapter_names, read_chapter
-from tools.shared.store import shown_run
+from tools.shared.building import shown_runs
 
 COLUMNS = ("network", "test accuracy", "epochs", "training (s)", "images/s", "whole chapter",
            "data, budget", "device", "date")
@@ -37,8 +36,7 @@ class Results(SphinxDirective):
 
     def run(self):
         """Parse the table as Markdown of the page."""
-        runs = [shown_run(name, read_chapter(name)) for name in chapter_names()]
-        told = [run.facts for run in runs if run and run.facts]
+        told = [run.facts for run in shown_runs() if run.facts]
         lines = ["| " + " | ".join(COLUMNS) + " |", "| --- " * len(COLUMNS) + "|",
                  *filter(None, map(row, told)), "", *sorted(set(map(versions, told)))]
         return self.parse_text_to_nodes("\n".join(lines))

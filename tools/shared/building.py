@@ -51,18 +51,18 @@ def told(run):
     return f"{run.place.data}, budget {run.place.budget}, {run.record['finished']}"
 
 
-def objections(own):
+def objections(own, any_budget):
     """What keeps the book from being built, in words; tells which chapters are not published."""
     found = []
     for name in chapter_names():
         nb, path = read_chapter(name), chapter_path(name).relative_to(ROOT).as_posix()
-        run = store.chosen_run(name, nb, own)
+        run = store.shown_run(name, nb)
         if run is None:
             found.append(f"{path} has no outputs: {why_unpublished(name, nb)}. "
                          "`make run` executes it.")
         elif own or run.folder.is_relative_to(store.PUBLISHED):
             continue
-        elif run.place.budget == "smoke":
+        elif run.place.budget == "smoke" and not any_budget:
             found.append(f"{path} has outputs of the smoke budget only ({told(run)}), which mean "
                          f"nothing: {why_unpublished(name, nb)}. `make run` executes it; --own "
                          "shows such outputs all the same.")
@@ -72,13 +72,14 @@ def objections(own):
     return found
 
 
-def choose_outputs(own):
+def choose_outputs(own, any_budget=False):
     """Settle that this process and those it starts show this machine's outputs, or the published.
 
-    Raises WordsError where a chapter has none that a book may show.
+    Raises WordsError where a chapter has none that a book may show; ``any_budget`` allows
+    those of the smoke budget, as ``own`` does.
     """
     os.environ["OUTPUTS"] = "own" if own else "published"
-    if found := objections(own):
+    if found := objections(own, any_budget):
         raise WordsError("\n".join(found))
 
 
@@ -89,12 +90,17 @@ def build(builder):
     return subprocess.run(command, cwd=ROOT).returncode
 
 
-def remarks(own):
+def shown_runs():
+    """The runs that this build shows, of all chapters that have one."""
+    return list(filter(None, (store.shown_run(name, read_chapter(name))
+                              for name in chapter_names())))
+
+
+def remarks():
     """What a reader must know of the runs that the book shows, in sentences."""
-    chosen = (store.chosen_run(name, read_chapter(name), own) for name in chapter_names())
-    places = {run.place for run in chosen if run}
-    told = [f"This book shows a run on {data}: its accuracies say nothing about Fashion-MNIST."
-            for data in sorted({place.data for place in places} - {"Fashion-MNIST"})]
+    places = {run.place for run in shown_runs()}
+    told = [f"This book shows a run on {data}: its accuracies say nothing about {store.REAL}."
+            for data in sorted({place.data for place in places} - {store.REAL})]
     if any(place.budget == "smoke" for place in places):
         told.append("This book shows a run of the smoke budget: its numbers mean nothing.")
     return told
@@ -105,6 +111,5 @@ def state():
     kinds = ("*.md", "*.bib", "*.yml", f"{CHAPTERS.name}/*.md", "figures/*.svg",
              "benchmarks/results/*.json")
     paths = sorted(path for kind in kinds for path in ROOT.glob(kind))
-    chosen = [store.shown_run(name, read_chapter(name)) for name in chapter_names()]
-    parts = [*map(read, paths), *(run.record["sha256"] for run in chosen if run)]
+    parts = [*map(read, paths), *(run.record["sha256"] for run in shown_runs())]
     return hashlib.sha256("".join(parts).encode()).hexdigest()

@@ -48,7 +48,7 @@ def settle():
     Raises UnfitError for a wrong budget, damaged or missing data, an unwritable folder.
     """
     done = subprocess.run([sys.executable, "-c", SETTLE], cwd=CHAPTERS, env=environment(),
-                          stdout=subprocess.PIPE, stderr=None, text=True)
+                          stdout=subprocess.PIPE, text=True)
     if done.returncode:
         raise UnfitError("The chapters cannot run here: the line above says why.")
     place, root = json.loads(done.stdout.splitlines()[-1])

@@ -22,6 +22,7 @@ import nbformat
 from tools.shared.command import WordsError
 from tools.shared.source import CHAPTERS, ROOT, code_cells
 
+REAL = "Fashion-MNIST"  # the data of a run that may be published, as chapters/fashion.py says
 FACTS = "application/vnd.normalize-add-concatenate.facts+json"
 OWN, PUBLISHED = ROOT / "_build" / "outputs", ROOT / "published"
 ENDINGS = {"image/svg+xml": "svg", "application/pdf": "pdf", "image/png": "png",
@@ -39,7 +40,7 @@ class Place:
     """Where a chapter runs: what its outputs depend on besides its code."""
     budget: str  # smoke, cpu or gpu
     device: str  # the kind: cpu, cuda or mps
-    data: str  # Fashion-MNIST, or what stands in for it
+    data: str  # REAL, or what stands in for it
 
 
 def _shape(node):
@@ -182,7 +183,7 @@ def write(nb, key, place, seconds, target):
     """
     files, cells = {}, []
     for number, cell in enumerate(code_cells(nb), start=1):
-        cells.append({"code": cell_hash(cell), "execution_count": cell.execution_count,
+        cells.append({"execution_count": cell.execution_count,
                       "outputs": [_take_apart(one, number, files) for one in cell.outputs]})
     record = {"generated": GENERATED, "place": dataclasses.asdict(place),
               "finished": time.strftime("%Y-%m-%d %H:%M:%S"), "seconds": round(seconds, 1),
@@ -271,13 +272,12 @@ def publish(name, run):
     put(PUBLISHED / name, {path.name: path.read_bytes() for path in Path(run.folder).iterdir()})
 
 
-def chosen_run(name, nb, own):
-    """The run that the site shows: this machine's newest if ``own``, else the published one;
-    the other where the first is missing. None if there is none at all."""
-    mine, published = next(iter(own_runs(name, nb)), None), published_run(name, nb)
-    return (mine or published) if own else (published or mine)
-
-
 def shown_run(name, nb):
-    """The run that the build in progress shows; the variable ``OUTPUTS=own`` prefers own ones."""
-    return chosen_run(name, nb, os.environ.get("OUTPUTS") == "own")
+    """The run that this build shows: the published one, else this machine's newest, else None.
+
+    With the variable ``OUTPUTS=own`` this machine's comes first.
+    """
+    stores = [published_run, lambda name, nb: next(iter(own_runs(name, nb)), None)]
+    if os.environ.get("OUTPUTS") == "own":
+        stores.reverse()
+    return stores[0](name, nb) or stores[1](name, nb)

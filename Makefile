@@ -2,7 +2,7 @@
 #: PYTHON=python3.12           the Python to set up with, 3.11 to 3.13 (python3)
 #: TORCH=cpu                   PyTorch without CUDA, from its own index: 2 GB, not 7; pypi: with CUDA
 #: LATEST=1                    the newest versions that requirements.txt allows; 0: requirements.lock
-#: BUDGET=smoke|cpu|gpu        how much to train
+#: BUDGET=smoke|slow|cpu|t4|gpu  how much to train (by default what this machine can do)
 #: FASHION_MNIST_ROOT=FOLDER   a folder that holds FashionMNIST/raw
 PYTHON ?= python3
 RUN := .venv/bin/python

@@ -53,7 +53,7 @@ def both_ways(net, X, y):
 
 def fit(data, num_epochs, label, make=None, **changes):
     """A network trained by the recipe with some changes, and its History."""
-    gpu = lab.budget() == "gpu"
+    gpu = lab.budget() in ("t4", "gpu")
     make = make or (definitions("resnet")["resnet18_small_images"] if gpu else pooled_resnet)
     recipe: dict[str, Any] = {"lr": 0.2, "weight_decay": 5e-4, "label_smoothing": 0.1,
                               "augment": 2 if gpu else 0, "fast": True, **changes}
@@ -65,7 +65,7 @@ def fit(data, num_epochs, label, make=None, **changes):
 def ablation():
     """The recipe, and the recipe with one ingredient changed, shorter, on validation."""
     data, rows = lab.fashion_mnist(), []
-    epochs, gpu = lab.pick(smoke=1, cpu=3, gpu=10), lab.budget() == "gpu"
+    epochs, gpu = lab.pick(smoke=1, cpu=3, gpu=10), lab.budget() in ("t4", "gpu")
     changed = {
         "the whole recipe": {},
         "no mirrored images": dict(augment=None),

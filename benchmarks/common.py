@@ -58,15 +58,16 @@ def seconds(function, repeats=1):
     return (time.perf_counter() - start) / repeats
 
 
-def forward_backward(net, X, y, fast):
-    """A function that does the bare work of a step: forward, loss, backward."""
+def forward_backward(net, X, y, dtype):
+    """A function that does the bare work of a step in ``dtype``: forward, loss, backward."""
+    fast = dtype != torch.float32
     layout = torch.channels_last if fast else torch.contiguous_format
     net.to(X.device, memory_format=layout).train()
     X = X.contiguous(memory_format=layout)
 
     def step():
         net.zero_grad()
-        with torch.autocast(X.device.type, torch.bfloat16, enabled=fast):
+        with torch.autocast(X.device.type, dtype if fast else torch.bfloat16, enabled=fast):
             loss = F.cross_entropy(net(X), y)
         loss.backward()
 

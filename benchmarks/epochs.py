@@ -57,7 +57,8 @@ def bare(task, images, fast):
     """Seconds of forward and backward alone for as many batches, all of them one in place."""
     size, number = task["batch_size"], len(images[1])
     X, y = prepared(images[0][:size], task["resize"]), images[1][:size].to(lab.device())
-    step = forward_backward(network(task["network"]), X, y, fast and lab.has_bf16())
+    dtype = lab.fast_dtype() if fast else torch.float32
+    step = forward_backward(network(task["network"]), X, y, dtype)
     step()  # warm up
     return task["num_epochs"] * number / size * seconds(step, min(10, number // size)), None
 

@@ -29,10 +29,10 @@ def steps(rounds):
     data, count, rows, flop_rows = lab.fashion_mnist(), lab.pick(smoke=2, cpu=10, gpu=100), [], []
     for entry in entries():
         batch_size = entry.recipe["batch_size"]
-        fast = entry.recipe.get("fast", False) and lab.has_bf16()
+        dtype = lab.fast_dtype() if entry.recipe.get("fast", False) else torch.float32
         X, y, net = data.X_train[:batch_size], data.y_train[:batch_size], entry.make()
         net.to(X.device)
-        flops, bare = step_flops(net, X, y), forward_backward(net, X, y, fast)
+        flops, bare = step_flops(net, X, y), forward_backward(net, X, y, dtype)
         recipe = entry.recipe | {"num_epochs": 1}
         some = part(data, count * batch_size, num_val=1)
         trained = min(count, len(some.y_train) // batch_size)
@@ -49,8 +49,9 @@ def steps(rounds):
                      "bare step, ms": spread([1e3 * t for t in times["bare"]]),
                      "ratio": ratio, "target": 1.1, "reached": ratio["median"] <= 1.1})
         reached = flops / spread(times["ours"])["median"]
-        best = matmul_flops(torch.bfloat16 if fast else torch.float32)
-        flop_rows.append({"network": entry.network, "precision": "bfloat16" if fast else "float32",
+        best = matmul_flops(dtype)
+        flop_rows.append({"network": entry.network,
+                          "precision": str(dtype).removeprefix("torch."),
                           "our step, GFLOP/s": reached / 1e9,
                           "matrix product, GFLOP/s": best / 1e9,
                           "share": f"{reached / best:.0%}"})

@@ -1,26 +1,33 @@
 """What the chapters share, under one name: the device, data, training loop, checks and plots.
 
 A chapter's own subject (batch norm, residual and dense blocks) is never here.
-``BUDGET=smoke|cpu|gpu`` says how much to train; by default what the device can do.
+``BUDGET=smoke|slow|cpu|t4|gpu`` says how much to train; by default what the device can do.
 """
-from machine import VERSION, budget, device, device_name, exact_float32, has_bf16, pick
+from machine import VERSION, budget, device, device_name, exact_float32, fast_dtype, pick
 
 # isort: split
 # The rest loads torch, and machine settles before how its threads wait.
 from images import Data, fashion_mnist
-from plots import COLORS, plot_runs, style, title
-from report import FACTS, Progress, Record, check_equal, claim, run_facts, say
+from plots import COLORS, plot_band, plot_runs, smooth, style, title
+from report import FACTS, Progress, Record, check_equal, claim, run_facts, say, your_turn
 from training import History, evaluate, predict, train
 
 __all__ = ["COLORS", "FACTS", "Data", "History", "Progress", "Record", "budget", "check_equal",
-           "claim", "device", "device_name", "evaluate", "fashion_mnist", "has_bf16", "pick",
-           "plot_runs", "predict", "run_facts", "say", "setup", "title", "train"]
+           "claim", "device", "device_name", "evaluate", "fashion_mnist", "fast_dtype", "pick",
+           "plot_band", "plot_runs", "predict", "run_facts", "say", "setup", "smooth", "title",
+           "train", "your_turn"]
 
 
-def setup():
-    """The look of plots; exact float32; names the device, and warns of the smoke budget."""
+def setup(minutes=None):
+    """The look of plots; exact float32; prints the plan of this run.
+
+    minutes: about how long the chapter takes at this budget.
+    """
     style()
     exact_float32()
-    print(f"{device_name()}; budget {budget()}; torch {VERSION}")
+    print(f"{device_name()}; torch {VERSION}")
+    dtype = str(fast_dtype()).removeprefix("torch.")
+    about = f", about {minutes:g} min" if minutes else ""
+    print(f"Plan: budget {budget()}, large networks in {dtype}{about}")
     if budget() == "smoke":
         print("Smoke budget: it shows that the chapter runs. Its numbers mean nothing.")

@@ -1,6 +1,8 @@
 """The machine: its device, threads and precision, and how much to train on it."""
+import functools
 import os
 import platform
+import time
 
 # Before torch loads: threads that spin while they wait made a shared two-core machine five
 # times slower; spinning for some microseconds before they sleep gains a quarter. A runner
@@ -26,14 +28,21 @@ def device_name():
         return torch.cuda.get_device_name()
     cpu = _CPU.get("cpu_name") or platform.processor() or platform.machine()
     return cpu + (", Apple GPU" if device().type == "mps"
-                  else f", {torch.get_num_threads()} threads")
+                  else f", {_all_threads()} threads")
 
 
-def has_bf16():
-    """Whether the device computes in bfloat16 faster than in float32."""
-    if device().type == "cuda":
-        return torch.cuda.get_device_capability() >= (8, 0)
-    return any(_CPU.get(unit) for unit in ("avx512_bf16", "amx_bf16"))
+def fast_dtype(device_type=None):
+    """The dtype that trains fastest here: torch.bfloat16, torch.float16 or torch.float32.
+
+    bfloat16 where the device has units for it; float16 on older GPUs with tensor cores (such
+    as the T4: bfloat16 is only emulated there, whatever ``is_bf16_supported`` says).
+    """
+    if (device_type or device().type) == "cuda":
+        capability = torch.cuda.get_device_capability()
+        return (torch.bfloat16 if capability >= (8, 0)
+                else torch.float16 if capability >= (7, 0) else torch.float32)
+    has_units = any(_CPU.get(unit) for unit in ("avx512_bf16", "amx_bf16"))
+    return torch.bfloat16 if has_units else torch.float32
 
 
 def exact_float32():
@@ -41,20 +50,84 @@ def exact_float32():
     torch.backends.cudnn.allow_tf32 = False
 
 
-def budget():
-    """How much to train: ``BUDGET``, else ``gpu`` on a GPU and ``cpu`` without one.
+def _probe(channels=16, size=14, n=64, rounds=20):
+    """A function: the seconds of two small convolutions, both ways, in the fast dtype.
 
-    Raises ValueError for an unknown budget, and for ``gpu`` without a GPU.
+    ``rounds`` of them together outlast the slices in which a system shares its cores.
     """
-    on_cpu = device().type == "cpu"
-    chosen = os.environ.get("BUDGET") or ("cpu" if on_cpu else "gpu")
-    if chosen not in ("smoke", "cpu", "gpu"):
-        raise ValueError(f"BUDGET={chosen} is unknown. Use smoke, cpu or gpu.")
-    if chosen == "gpu" and on_cpu:
-        raise ValueError("BUDGET=gpu needs a GPU and PyTorch sees none. Use BUDGET=cpu.")
+    with torch.random.fork_rng(devices=[]):  # the reader's seed stays untouched
+        net = torch.nn.Sequential(torch.nn.Conv2d(channels, channels, 3, padding=1),
+                                  torch.nn.BatchNorm2d(channels), torch.nn.ReLU(),
+                                  torch.nn.Conv2d(channels, channels, 3, padding=1))
+    X, dtype = torch.ones(n, channels, size, size), fast_dtype("cpu")
+
+    def run():
+        start = time.perf_counter()
+        for _ in range(rounds):
+            with torch.autocast("cpu", torch.bfloat16, enabled=dtype != torch.float32):
+                net(X).sum().backward()
+        return time.perf_counter() - start
+
+    return run
+
+
+def choose_threads():
+    """Compute on as many CPU threads as are fastest just now; returns their number.
+
+    Threads wait for each other at barriers: beside a busy program a training on all cores can
+    be 26 times slower than on one. All threads, half as many and so on are measured for a
+    twentieth of a second, until fewer are slower. ``OMP_NUM_THREADS`` decides where it is set.
+    """
+    if os.environ.get("OMP_NUM_THREADS"):
+        return torch.get_num_threads()
+    number, best, run = _all_threads(), (float("inf"), 1), _probe()
+    while number:
+        torch.set_num_threads(number)
+        seconds = run()
+        if seconds > best[0]:
+            break
+        best, number = (seconds, number), number // 2
+    torch.set_num_threads(best[1])
+    return best[1]
+
+
+@functools.cache
+def _all_threads():
+    """The threads that PyTorch takes by itself; asked before any choice."""
+    return torch.get_num_threads()
+
+
+@functools.cache
+def _is_slow():
+    """Whether this CPU needs more than twice the time of the one that the budgets were made on."""
+    if fast_dtype("cpu") == torch.bfloat16:
+        return False
+    run = _probe()
+    return min(run() for _ in range(3)) > 0.25
+
+
+BUDGETS = "smoke", "slow", "cpu", "t4", "gpu"
+
+
+def budget():
+    """How much to train: ``BUDGET``, or what this machine can do in a few minutes.
+
+    ``slow``: a CPU without bfloat16 that took long for a measurement; ``cpu``: another one;
+    ``t4``: a GPU without bfloat16; ``gpu``: another one. ``smoke`` only shows that all runs.
+    Raises ValueError for an unknown budget, and for a GPU's without a GPU.
+    """
+    on_cpu, chosen = device().type == "cpu", os.environ.get("BUDGET")
+    if not chosen:
+        return (("slow" if _is_slow() else "cpu") if on_cpu
+                else "gpu" if fast_dtype() == torch.bfloat16 else "t4")
+    if chosen not in BUDGETS:
+        raise ValueError(f"BUDGET={chosen} is unknown. Use {', '.join(BUDGETS[:-1])} or gpu.")
+    if chosen in ("t4", "gpu") and on_cpu:
+        raise ValueError(f"BUDGET={chosen} needs a GPU and PyTorch sees none. Use BUDGET=cpu.")
     return chosen
 
 
-def pick(*, smoke, cpu, gpu):
-    """The value for this run's budget."""
-    return {"smoke": smoke, "cpu": cpu, "gpu": gpu}[budget()]
+def pick(*, smoke, cpu, gpu, slow=None, t4=None):
+    """The value for this run's budget; ``slow`` is by default ``cpu``'s, ``t4`` is ``gpu``'s."""
+    return {"smoke": smoke, "slow": cpu if slow is None else slow, "cpu": cpu,
+            "t4": gpu if t4 is None else t4, "gpu": gpu}[budget()]

@@ -1,4 +1,5 @@
 """How the book's plots look, and the plots that several chapters draw."""
+import itertools
 import os
 import statistics
 
@@ -11,8 +12,6 @@ from machine import budget
 
 # Okabe and Ito's palette: told apart by readers with any colour vision.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-WORDS = {"train_loss": "Training loss (nats)", "val_loss": "Validation loss (nats)",
-         "train_accuracy": "Training accuracy", "val_accuracy": "Validation accuracy"}
 
 
 def style():
@@ -25,7 +24,7 @@ def style():
     plt.rcParams.update({
         "axes.grid": True, "axes.prop_cycle": cycler(color=COLORS),
         "axes.spines.right": False, "axes.spines.top": False,
-        "figure.constrained_layout.use": True, "figure.figsize": (8, 3.2),
+        "figure.constrained_layout.use": True, "figure.figsize": (8, 3.2), "figure.dpi": 150,
         "font.size": 11, "grid.alpha": 0.3, "legend.frameon": False, "svg.hashsalt": "book"})
 
 
@@ -36,23 +35,41 @@ def title(ax, text, source):
     ax.set_title(f"{text}\n({'; '.join(marks)})" if marks else text)
 
 
-def plot_runs(runs, title_text, keys=("train_loss", "val_accuracy")):
-    """Curves by epoch; ``runs`` maps a label to the Histories of its seeds.
+def smooth(losses, window=20):
+    """The mean of the last ``window`` losses at each step; of fewer at the start."""
+    sums = [0.0, *itertools.accumulate(losses)]
+    return [(sums[i] - sums[max(0, i - window)]) / min(i, window) for i in range(1, len(sums))]
 
-    The line is their median, the band their range, at each epoch over the seeds that reached
-    it; one that stopped early ends there.
+
+def plot_band(ax, x, rows, label, **style):
+    """The median of the rows as a line, their range as a band, as far as each row reaches."""
+    there = [[row[i] for row in rows if len(row) > i] for i in range(max(map(len, rows)))]
+    marker = "o" if len(there) < 16 else None
+    [line] = ax.plot(x[:len(there)], list(map(statistics.median_low, there)), label=label,
+                     **{"marker": marker, **style})
+    ax.fill_between(x[:len(there)], list(map(min, there)), list(map(max, there)),
+                    color=line.get_color(), alpha=0.2, linewidth=0)
+
+
+def plot_runs(runs, title_text, window=20, styles=None):
+    """Training loss by step, a mean over ``window`` steps, and validation accuracy.
+
+    ``runs`` maps a label to the Histories of its seeds; ``styles`` a label to matplotlib's
+    keywords for its line. The line is the seeds' median, the band their range; a run that
+    stopped early ends there.
     """
-    fig, axes = plt.subplots(1, len(keys), squeeze=False)
-    for ax, key in zip(axes[0], keys):
-        for label, histories in runs.items():
-            rows = [getattr(history, key) for history in histories]
-            there = [[row[epoch] for row in rows if len(row) > epoch]
-                     for epoch in range(max(map(len, rows), default=0))]
-            epochs = range(1, len(there) + 1)
-            ax.plot(epochs, list(map(statistics.median_low, there)), marker="o", label=label)
-            ax.fill_between(epochs, list(map(min, there)), list(map(max, there)), alpha=0.2)
-        ax.set(xlabel="Epoch", ylabel=WORDS[key])
-        ax.xaxis.get_major_locator().set_params(integer=True)
+    fig, axes = plt.subplots(1, 2)
+    for label, histories in runs.items():
+        style = (styles or {}).get(label, {})
+        losses = [smooth(history.loss, window) for history in histories]
+        plot_band(axes[0], range(1, 1 + max(map(len, losses))), losses, label, **style)
+        longest = max((history.curve for history in histories), key=len)
+        plot_band(axes[1], [step for step, _, _ in longest],
+                  [[accuracy for _, _, accuracy in history.curve] for history in histories],
+                  label, **style)
+    axes[0].set(xlabel="Step", ylabel="Training loss (nats)")
+    axes[1].set(xlabel="Step", ylabel="Validation accuracy")
+    for ax in axes:
         title(ax, title_text, next(iter(runs.values()))[0].source)
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncol=3)
-    return fig, axes[0]
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncol=3)
+    return fig, axes

@@ -25,7 +25,7 @@ def say(text):
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
-        text = text.replace("✓", "[ok]").replace("✗", "[no]")
+        text = text.replace("✓", "[ok]").replace("✗", "[no]").replace("○", "[  ]")
         text = text.encode("ascii", "replace").decode()
     print(text)
 
@@ -50,12 +50,14 @@ class Progress:
         """Whether a line would be shown now."""
         return time.perf_counter() > self.due
 
-    def __call__(self, text, last=False):
+    def __call__(self, text, last=False, share=0.0):
+        """Show ``text``; ``share`` of the work is done (0 to 1), so it tells what is left."""
         if not (last or self.is_due()):
             return
         now = time.perf_counter()
-        self.due = now + 0.3
-        line = f"{self.label}: {text}" + ("" if last else f" ({now - self.start:.0f} s)")
+        self.due, spent = now + 0.3, now - self.start
+        left = f", about {spent / share - spent:.0f} s left" if share and spent > 2 else ""
+        line = f"{self.label}: {text}" + ("" if last else f" ({spent:.0f} s{left})")
         if self.handle:
             self.handle.update({"text/plain": line}, raw=True)
         elif last:
@@ -74,6 +76,30 @@ def claim(text, condition):
     """Print a sentence about this run with a tick, or that this run does not show it."""
     sentence = f"✓ {text}" if condition else f"✗ not in this run: {text}"
     say(textwrap.fill(sentence, 76, subsequent_indent="  "))
+
+
+_OPEN = []  # the tasks of *Your turn* that this run has met and not seen solved
+
+
+def your_turn(task, attempt, judge):
+    """Say whether a reader's ``attempt`` does its ``task``; nothing stops.
+
+    judge(attempt) raises AssertionError with a hint in words where the attempt is wrong. An
+    attempt that raises NotImplementedError, as the skeletons do, is still open.
+    """
+    try:
+        judge(attempt)
+    except NotImplementedError:
+        _OPEN.append(task)
+        say(f"○ {task}: open. Write it in the cell above, then run both cells again.")
+    except AssertionError as hint:
+        say(textwrap.fill(f"✗ {task}: {hint}", 76, subsequent_indent="  "))
+    except Exception as err:  # whatever the reader's code raises is told to the reader
+        say(textwrap.fill(f"✗ {task}: your code raised {type(err).__name__}: {err}", 76,
+                          subsequent_indent="  "))
+    else:
+        _OPEN[:] = [other for other in _OPEN if other != task]
+        say(f"✓ {task}: right.")
 
 
 @dataclass
@@ -112,6 +138,8 @@ def run_facts(data, record=None, histories=(), test_accuracies=()):
     lines += [f"Data:     {data.source}", f"Device:   {facts['device']}",
               f"Budget:   {facts['budget']}", f"Versions: {versions}", f"Date:     {facts['date']}",
               f"Run time: {seconds // 60} min {seconds % 60} s"]
+    if _OPEN:
+        lines.append(f"Your turn: {len(_OPEN)} open ({', '.join(_OPEN)})")
     if _in_notebook():
         display({"text/plain": "\n".join(lines), FACTS: facts}, raw=True)
     else:

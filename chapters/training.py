@@ -10,15 +10,16 @@ from torch import nn
 from torch.nn import functional as F
 
 from images import shift_flip
-from machine import has_bf16
+from machine import choose_threads, fast_dtype
 from report import Progress
 
 
 @dataclass
 class History:
-    """What ``train`` saw: ``loss`` by step, the other lists by epoch."""
+    """What ``train`` saw: ``loss`` by step, ``curve`` by validation, other lists by epoch."""
     source: str  # of the data
     loss: list = field(default_factory=list)
+    curve: list = field(default_factory=list)  # (step, validation loss, accuracy)
     train_loss: list = field(default_factory=list)
     train_accuracy: list = field(default_factory=list)
     val_loss: list = field(default_factory=list)
@@ -29,15 +30,17 @@ class History:
 
 
 def train(net, data, *, num_epochs, lr, batch_size=256, schedule="onecycle", momentum=0.9,
-          weight_decay=0.0, label_smoothing=0.0, augment=None, fast=False, on_step=None,
-          label="net"):
+          weight_decay=0.0, label_smoothing=0.0, augment=None, fast=False, validations=1,
+          on_step=None, label="net"):
     """Train ``net`` in place by SGD on the cross entropy; returns its History.
 
     lr: the peak of ``schedule="onecycle"``, the rate of ``"constant"``, or what
         ``schedule(step)`` multiplies.
     weight_decay: on matrices and filters, not on biases, gamma and beta.
     augment: mirror half of the images and shift all by up to this many pixels.
-    fast: bfloat16 and channels_last, where the device gains by it.
+    fast: bfloat16 (float16 with a scaled loss on older GPUs) and channels_last, where the
+        device gains by it.
+    validations: how many times in each epoch the net is validated; the last is at its end.
     on_step: called as ``on_step(step, net)`` after each update, step = 1, 2, ...
     Batches follow torch's seed; an epoch's last incomplete one is left out. A part of the
     net that is in eval mode while the net itself is not (a frozen batch norm) stays so.
@@ -48,14 +51,14 @@ def train(net, data, *, num_epochs, lr, batch_size=256, schedule="onecycle", mom
     if not net.training:
         net.train()
     batches = _Batches(data.X_train, data.y_train, batch_size, augment)
-    num_steps, fast = num_epochs * len(batches), fast and has_bf16()
-    layout = torch.channels_last if fast else torch.contiguous_format
-    _take_shapes(net.to(data.X_train.device), data.X_train)
-    net.to(memory_format=layout)
-    optimizer, scheduler = _sgd(net, lr, momentum, weight_decay, schedule, num_steps)
+    num_steps, device = num_epochs * len(batches), data.X_train.device
+    _take_shapes(net.to(device), data.X_train)
+    dtype = _dtype(fast, device)
+    optimizer, scheduler = _sgd(net, lr, momentum, weight_decay, schedule, num_steps,
+                                fused=dtype != torch.float16)
     criterion = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
-    step = _Step(net, criterion, optimizer, scheduler, layout, fast)
-    run = _Run(step, batches, data, num_steps, on_step, label)
+    step = _Step(net, criterion, optimizer, scheduler, dtype)
+    run = _Run(step, batches, data, num_steps, validations, on_step, label)
     try:
         for _ in range(num_epochs):
             run.epoch()
@@ -87,57 +90,101 @@ class _Batches:
             yield X if self.augment is None else shift_flip(X, self.augment), self.y[index]
 
 
-@dataclass
 class _Step:
-    """One update of the net's parameters from a batch."""
-    net: nn.Module
-    criterion: nn.Module
-    optimizer: torch.optim.Optimizer
-    scheduler: torch.optim.lr_scheduler.LRScheduler
-    layout: torch.memory_format
-    fast: bool
+    """One update of the net's parameters from a batch, computed in ``dtype``."""
+
+    def __init__(self, net, criterion, optimizer, scheduler, dtype):
+        self.net, self.criterion, self.dtype = net, criterion, dtype
+        self.optimizer, self.scheduler = optimizer, scheduler
+        self.layout = (torch.contiguous_format if dtype == torch.float32
+                       else torch.channels_last)
+        net.to(memory_format=self.layout)
+        device = next(net.parameters()).device.type
+        # float16 has few exponents: the loss is scaled so that gradients do not round to 0.
+        self.scaler = torch.amp.GradScaler(device, enabled=dtype == torch.float16)
 
     def __call__(self, X, y):
         """The logits (n, classes) and the loss before the update."""
-        with torch.autocast(X.device.type, torch.bfloat16, enabled=self.fast):
+        with _autocast(self.dtype, X):
             y_hat = self.net(X.contiguous(memory_format=self.layout))
             loss = self.criterion(y_hat, y)
         self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        self.scheduler.step()
+        self.scaler.scale(loss).backward()
+        scale = self.scaler.get_scale()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        # Gradients that overflowed are no update: the scale shrinks and the schedule waits.
+        if self.scaler.get_scale() >= scale:
+            self.scheduler.step()
         return y_hat.detach(), loss.detach()
+
+
+class _Threads:
+    """Chooses the threads of a training in bfloat16 on a CPU, and again when steps slow down.
+
+    Its kernels suffer most beside a busy program; those of float32 hardly do.
+    """
+
+    def __init__(self, device, dtype):
+        self.watch = device.type == "cpu" and dtype != torch.float32
+        if self.watch:
+            self.choose()
+
+    def choose(self):
+        """Measure, and start to watch anew."""
+        choose_threads()
+        self.fastest, self.chosen = math.inf, time.perf_counter()
+
+    def __call__(self, seconds):
+        """A step took ``seconds``: more than three times those of the fastest is slow."""
+        if self.watch:
+            self.fastest = min(self.fastest, seconds)
+            if seconds > 3 * self.fastest and time.perf_counter() - self.chosen > 1:
+                self.choose()
 
 
 class _Run:
     """A training while it runs: its steps, its records, its progress line."""
 
-    def __init__(self, step, batches, data, num_steps, on_step, label):
+    def __init__(self, step, batches, data, num_steps, validations, on_step, label):
         self.step, self.batches, self.data, self.on_step = step, batches, data, on_step
         self.losses, self.done = torch.zeros(num_steps, device=data.X_train.device), 0
         self.history, self.progress = History(data.source), Progress(label)
+        self.threads = _Threads(self.losses.device, step.dtype)
+        # The steps of an epoch after which the net is validated.
+        self.looks = {math.ceil(len(batches) * i / validations) for i in range(1, validations + 1)}
 
     def epoch(self):
-        """Train for one epoch, then validate."""
-        start, history = time.perf_counter(), self.history
+        """Train for one epoch, validating on the way and at its end."""
+        history, seconds, begun = self.history, 0.0, self.done
         correct = torch.zeros((), device=self.losses.device)
+        start = time.perf_counter()
         for X, y in self.batches:
+            began = time.perf_counter()
             y_hat, self.losses[self.done] = self.step(X, y)
             correct += (y_hat.argmax(1) == y).sum()
             self.done += 1
+            self.threads(time.perf_counter() - began)
             if self.on_step:
                 self.on_step(self.done, self.step.net)
             # On a GPU reading a loss makes it wait, so there only when a line is due.
             if self.losses.device.type == "cpu" or self.progress.is_due():
                 self.look()
-        self.look()
+            if self.done - begun in self.looks:
+                self.look()
+                seconds += time.perf_counter() - start
+                history.curve.append((self.done, *self.validate()))
+                start = time.perf_counter()
         history.train_accuracy.append(correct.item() / (len(self.batches) * self.batches.size))
-        history.seconds.append(time.perf_counter() - start)
-        losses = self.losses[self.done - len(self.batches):self.done]
-        history.train_loss.append(losses.mean().item())
-        loss, accuracy = evaluate(self.step.net, self.data.X_val, self.data.y_val, self.step.fast)
-        history.val_loss.append(loss)
-        history.val_accuracy.append(accuracy)
+        history.seconds.append(seconds)
+        history.train_loss.append(self.losses[begun:self.done].mean().item())
+        history.val_loss.append(history.curve[-1][1])
+        history.val_accuracy.append(history.curve[-1][2])
+
+    def validate(self):
+        """Loss and accuracy on the validation images."""
+        return evaluate(self.step.net, self.data.X_val, self.data.y_val,
+                        self.step.dtype != torch.float32)
 
     def look(self):
         """Show how far it is; a loss that is not finite raises FloatingPointError."""
@@ -145,7 +192,8 @@ class _Run:
         if not math.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss}; lower lr "
                                      f"({self.step.scheduler.get_last_lr()[0]:.2g})")
-        self.progress(f"step {self.done}/{len(self.losses)}, loss {loss:.3f}")
+        self.progress(f"step {self.done}/{len(self.losses)}, loss {loss:.3f}",
+                      share=self.done / len(self.losses))
 
     def close(self):
         """Complete the history, and say how it ended."""
@@ -164,6 +212,17 @@ class _Run:
                 f"{history.val_loss[-1]:.3f}, accuracy {history.val_accuracy[-1]:.3f}", last=True)
 
 
+def _dtype(fast, device):
+    """What to compute in."""
+    return fast_dtype(device.type) if fast else torch.float32
+
+
+def _autocast(dtype, X):
+    """The context that computes on X in ``dtype``."""
+    enabled = dtype != torch.float32
+    return torch.autocast(X.device.type, dtype if enabled else torch.bfloat16, enabled=enabled)
+
+
 def _take_shapes(net, X):
     """Give lazy layers their shapes; a net that has none is left alone."""
     if any(isinstance(p, nn.parameter.UninitializedParameter) for p in net.parameters()):
@@ -178,8 +237,12 @@ def _decays(module, name, parameter):
             and not isinstance(module, norms))
 
 
-def _sgd(net, lr, momentum, weight_decay, schedule, num_steps):
-    """SGD with Nesterov momentum, and the scheduler that is stepped after each update."""
+def _sgd(net, lr, momentum, weight_decay, schedule, num_steps, fused=True):
+    """SGD with Nesterov momentum, and the scheduler that is stepped after each update.
+
+    Not ``fused`` for float16: where the first update is skipped because its gradients overflow,
+    PyTorch's fused SGD goes on with momentum buffers that nobody filled.
+    """
     groups = [{"params": [], "weight_decay": weight_decay}, {"params": [], "weight_decay": 0.0}]
     seen = set()  # a parameter that two modules share counts once
     for module in net.modules():
@@ -187,7 +250,7 @@ def _sgd(net, lr, momentum, weight_decay, schedule, num_steps):
             if parameter not in seen:
                 seen.add(parameter)
                 groups[not _decays(module, name, parameter)]["params"].append(parameter)
-    optimizer = torch.optim.SGD(groups, lr, momentum, nesterov=momentum > 0, fused=True)
+    optimizer = torch.optim.SGD(groups, lr, momentum, nesterov=momentum > 0, fused=fused)
     if schedule == "onecycle":
         warm_up = max(0.25, 2 / (num_steps + 1))  # a step at least, however short the run
         return optimizer, torch.optim.lr_scheduler.OneCycleLR(
@@ -210,8 +273,7 @@ def _eval_mode(net):
 @torch.no_grad()
 def predict(net, X, fast=False, batch_size=1000):
     """The logits (n, classes), float32, of ``net`` in eval mode; all modes are restored."""
-    with _eval_mode(net), torch.autocast(X.device.type, torch.bfloat16,
-                                         enabled=fast and has_bf16()):
+    with _eval_mode(net), _autocast(_dtype(fast, X.device), X):
         return torch.cat([net(X_batch) for X_batch in X.split(batch_size)]).float()
 
 

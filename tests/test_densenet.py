@@ -204,7 +204,7 @@ def test_densenet_bc_is_torchvisions_densenet():
     assert_close(results(ours, X), results(reference, X))
 
 
-@pytest.mark.parametrize("budget", ("smoke", "cpu", "gpu"))
+@pytest.mark.parametrize("budget", ("smoke", "slow", "cpu", "t4", "gpu"))
 def test_compact_networks_of_each_budget(budget, monkeypatch):
     monkeypatch.setattr("machine.budget", lambda: budget)
     names = definitions("densenet")

@@ -2,6 +2,7 @@
 import io
 import json
 import re
+import warnings
 
 import matplotlib.pyplot as plt
 import pytest
@@ -78,7 +79,7 @@ def test_budget(monkeypatch):
     monkeypatch.setenv("BUDGET", "smoke")
     assert lab.pick(smoke=1, cpu=2, gpu=3) == 1
     monkeypatch.setenv("BUDGET", "huge")
-    with pytest.raises(ValueError, match="BUDGET=huge.*smoke, cpu or gpu"):
+    with pytest.raises(ValueError, match="BUDGET=huge is unknown. Use smoke, slow, cpu, t4 or gpu"):
         lab.budget()
     monkeypatch.setattr(machine, "device", lambda: torch.device("cpu"))
     monkeypatch.setenv("BUDGET", "gpu")
@@ -86,8 +87,120 @@ def test_budget(monkeypatch):
         lab.budget()
     monkeypatch.delenv("BUDGET")
     assert lab.budget() == "cpu"
+    assert lab.pick(smoke=1, cpu=2, gpu=3) == 2 == lab.pick(smoke=1, cpu=2, gpu=3, t4=4)
+    monkeypatch.setattr(machine, "fast_dtype", lambda *_: torch.float32)
+    monkeypatch.setattr(machine, "_probe", lambda: lambda: 1.0)
+    machine._is_slow.cache_clear()
+    assert lab.budget() == "slow" and lab.pick(smoke=1, cpu=2, gpu=3, slow=5) == 5
+    machine._is_slow.cache_clear()
     monkeypatch.setattr(machine, "device", lambda: torch.device("cuda"))
-    assert lab.budget() == "gpu"
+    assert lab.budget() == "t4" and lab.pick(smoke=1, cpu=2, gpu=3, t4=4) == 4
+    monkeypatch.setattr(machine, "fast_dtype", lambda *_: torch.bfloat16)
+    assert lab.budget() == "gpu" and lab.pick(smoke=1, cpu=2, gpu=3, t4=4) == 3
+
+
+@pytest.mark.parametrize("capability, dtype", [((6, 1), torch.float32), ((7, 5), torch.float16),
+                                               ((8, 0), torch.bfloat16), ((9, 0), torch.bfloat16)])
+def test_a_gpus_fast_dtype(monkeypatch, capability, dtype):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    assert lab.fast_dtype("cuda") == dtype
+
+
+def test_threads_are_those_that_are_fastest(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = torch.get_num_threads()
+    monkeypatch.setattr(machine, "_all_threads", lambda: 4)
+    try:
+        for table, expected in (({4: 1, 2: 2, 1: 3}, 4), ({4: 26, 2: 2, 1: 1}, 1),
+                                ({4: 3, 2: 1, 1: 2}, 2)):
+            monkeypatch.setattr(machine, "_probe",
+                                lambda table=table: lambda: table[torch.get_num_threads()])
+            assert machine.choose_threads() == expected == torch.get_num_threads()
+        monkeypatch.setenv("OMP_NUM_THREADS", "3")
+        assert machine.choose_threads() == torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_threads_are_chosen_again_when_steps_become_slow(monkeypatch):
+    chosen, clock = [], iter(range(100))
+    monkeypatch.setattr(training, "choose_threads", lambda: chosen.append(1))
+    monkeypatch.setattr(training.time, "perf_counter", lambda: 10.0 * next(clock))
+    watch = training._Threads(torch.device("cpu"), torch.bfloat16)
+    for seconds in (1.0, 1.2, 2.9):
+        watch(seconds)
+    assert len(chosen) == 1
+    watch(3.1)
+    watch(9.0)  # the fastest is of the present threads
+    assert len(chosen) == 2
+    training._Threads(torch.device("cpu"), torch.float32)(1.0)
+    assert len(chosen) == 2
+
+
+def test_probes_leave_the_readers_seed_alone():
+    torch.manual_seed(3)
+    state = torch.get_rng_state()
+    machine._probe(rounds=1)()
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_float16_skips_what_overflows(data):
+    model = net()
+    optimizer, scheduler = training._sgd(model, 0.1, 0.9, 0.0, "onecycle", 8, fused=False)
+    step = training._Step(model, nn.CrossEntropyLoss(), optimizer, scheduler, torch.float16)
+    step.scaler = torch.amp.GradScaler("cpu", init_scale=2.0 ** 30)
+    X, y = data.X_train[:64], data.y_train[:64]
+    updated, rates, scales = [], [], []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the scheduler's order
+        for _ in range(30):
+            before, rate = model[0].weight.clone(), scheduler.get_last_lr()
+            _, loss = step(X, y)
+            updated.append(not torch.equal(before, model[0].weight))
+            rates.append(rate != scheduler.get_last_lr())
+            scales.append(step.scaler.get_scale())
+            if scheduler.last_epoch == 8:
+                break
+    assert updated == rates and not updated[0] and sum(updated) == 8
+    assert scales[0] == 2.0 ** 29 and torch.isfinite(loss)
+
+
+def test_float16_trains_like_float32(data, monkeypatch):
+    runs = {}
+    for dtype in (torch.float32, torch.float16):
+        monkeypatch.setattr(training, "fast_dtype", lambda *_, dtype=dtype: dtype)
+        runs[dtype] = lab.train(net(), data, num_epochs=2, lr=0.1, fast=True)
+    a, b = runs.values()
+    assert b.loss == pytest.approx(a.loss, abs=0.05) and b.loss != a.loss
+
+
+def test_validations_on_the_way(data):
+    plain = lab.train(net(), data, num_epochs=2, lr=0.1, batch_size=256)
+    often = lab.train(net(), data, num_epochs=2, lr=0.1, batch_size=256, validations=3)
+    assert [step for step, _, _ in often.curve] == [3, 6, 8, 11, 14, 16]
+    assert often.loss == plain.loss and often.val_accuracy == plain.val_accuracy
+    assert [row[1:] for row in plain.curve] == [*zip(plain.val_loss, plain.val_accuracy)]
+
+
+def test_your_turn(capsys):
+    def judge(attempt):
+        if attempt(2, 3) == 6:
+            raise AssertionError("it multiplies; add")
+        if attempt(2, 3) != 5:
+            raise AssertionError("2 and 3 are 5")
+
+    def skeleton(a, b):
+        raise NotImplementedError
+
+    for attempt in (skeleton, lambda a, b: a * b, lambda a, b: a - b, lambda a: a):
+        lab.your_turn("Addition", attempt, judge)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("○ Addition: open. Write it in the cell above")
+    assert lines[1:3] == ["✗ Addition: it multiplies; add", "✗ Addition: 2 and 3 are 5"]
+    assert lines[3].startswith("✗ Addition: your code raised TypeError")
+    assert report._OPEN == ["Addition"]
+    lab.your_turn("Addition", lambda a, b: a + b, judge)
+    assert capsys.readouterr().out == "✓ Addition: right.\n" and not report._OPEN
 
 
 def test_training_learns(data):
@@ -287,18 +400,21 @@ def test_plot_runs(data):
             for name in ("one", "two")}
     fig, axes = lab.plot_runs(runs, "Two nets")
     for ax in axes:
-        assert ax.get_xlabel() == "Epoch" and ax.get_ylabel() and "stand-in" in ax.get_title()
+        assert ax.get_xlabel() == "Step" and ax.get_ylabel() and "stand-in" in ax.get_title()
         assert len(ax.lines) == len(ax.collections) == 2
-    median = torch.tensor([run.train_loss for run in runs["one"]]).median(0).values
+    median = torch.tensor([lab.smooth(run.loss, 20) for run in runs["one"]]).median(0).values
     assert axes[0].lines[0].get_ydata().tolist() == pytest.approx(median.tolist())
+    assert axes[1].lines[0].get_xdata().tolist() == [8, 16]
     plt.close(fig)
 
 
 def test_plot_runs_of_unequal_length():
-    whole, short, none = (lab.History(fashion.REAL, train_loss=[3.0, 2.0, 1.0][:n],
-                                      val_accuracy=[0.1, 0.2, 0.3][:n]) for n in (3, 1, 0))
+    whole, short, none = (
+        lab.History(fashion.REAL, loss=[3.0, 2.0, 1.0][:n],
+                    curve=[(1, 2.0, 0.1), (2, 2.0, 0.2), (3, 2.0, 0.3)][:n]) for n in (3, 1, 0))
     fig, axes = lab.plot_runs({"net": [whole, short], "none": [none]}, "Nets")
-    assert axes[0].lines[0].get_ydata().tolist() == [3.0, 2.0, 1.0]
+    assert axes[0].lines[0].get_ydata().tolist() == [3.0, 2.5, 2.0]
+    assert axes[1].lines[0].get_ydata().tolist() == [0.1, 0.2, 0.3]
     assert axes[1].lines[1].get_ydata().tolist() == []
     plt.close(fig)
 

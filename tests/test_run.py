@@ -145,7 +145,7 @@ def test_interrupt_and_resume(small):
 
 @pytest.mark.parametrize("name, value, words", [
     ("FASHION_MNIST_ROOT", os.path.abspath("nowhere"), "nowhere"),
-    ("BUDGET", "typo", "BUDGET=typo is unknown. Use smoke, cpu or gpu.")])
+    ("BUDGET", "typo", "BUDGET=typo is unknown. Use smoke, slow, cpu, t4 or gpu.")])
 def test_what_is_wrong_stops_the_run_at_once(small, monkeypatch, name, value, words):
     monkeypatch.setenv(name, value)
     told = run(small, status=1)

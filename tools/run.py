@@ -17,7 +17,7 @@ def arguments(argv):
     parser = argparse.ArgumentParser(
         prog="python -m tools.run", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="BUDGET=smoke|cpu|gpu in the environment says how much to train; "
+        epilog="BUDGET=smoke|slow|cpu|t4|gpu in the environment says how much to train; "
                "FASHION_MNIST_ROOT names a folder that holds FashionMNIST/raw.")
     names = chapter_names()
     parser.add_argument("chapters", nargs="*", metavar="CHAPTER",

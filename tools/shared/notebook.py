@@ -24,7 +24,7 @@ from tools.shared.store import modules
 
 PARAMETERS = '''\
 #@title How much to train: auto is what this machine can do in a few minutes
-BUDGET = "auto" #@param ["auto", "smoke", "cpu", "gpu"]
+BUDGET = "auto" #@param ["auto", "smoke", "slow", "cpu", "t4", "gpu"]
 '''
 SETUP = '''\
 #@title Set-up: run this cell first

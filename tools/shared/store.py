@@ -38,7 +38,7 @@ class DamagedError(WordsError):
 @dataclasses.dataclass(frozen=True)
 class Place:
     """Where a chapter runs: what its outputs depend on besides its code."""
-    budget: str  # smoke, cpu or gpu
+    budget: str  # one of machine.BUDGETS
     device: str  # the kind: cpu, cuda or mps
     data: str  # REAL, or what stands in for it
 

@@ -8,12 +8,23 @@ from machine import VERSION, budget, device, device_name, exact_float32, fast_dt
 # isort: split
 # The rest loads torch, and machine settles before how its threads wait.
 from images import Data, fashion_mnist
-from plots import COLORS, plot_band, plot_runs, smooth, style, title
+from plots import (
+    ADD,
+    COLORS,
+    CONCATENATE,
+    NORMALIZE,
+    PLAIN,
+    plot_band,
+    plot_runs,
+    smooth,
+    style,
+    title,
+)
 from report import FACTS, Progress, Record, check_equal, claim, run_facts, say, your_turn
 from training import History, evaluate, predict, train
 
-__all__ = ["COLORS", "FACTS", "Data", "History", "Progress", "Record", "budget", "check_equal",
-           "claim", "device", "device_name", "evaluate", "fashion_mnist", "fast_dtype", "pick",
+__all__ = ["ADD", "COLORS", "CONCATENATE", "FACTS", "NORMALIZE", "PLAIN", "Data", "History",
+           "Progress", "Record", "budget", "check_equal", "claim", "device", "device_name", "evaluate", "fashion_mnist", "fast_dtype", "pick",
            "plot_band", "plot_runs", "predict", "run_facts", "say", "setup", "smooth", "title",
            "train", "your_turn"]
 

@@ -12,6 +12,8 @@ from machine import budget
 
 # Okabe and Ito's palette: told apart by readers with any colour vision.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# The book's ideas, in plots as in drawings.
+PLAIN, NORMALIZE, ADD, CONCATENATE = "0.45", "#0072B2", "#E69F00", "#009E73"
 
 
 def style():

@@ -24,9 +24,9 @@ from report import FACTS, Progress, Record, check_equal, claim, run_facts, say, 
 from training import History, evaluate, predict, train
 
 __all__ = ["ADD", "COLORS", "CONCATENATE", "FACTS", "NORMALIZE", "PLAIN", "Data", "History",
-           "Progress", "Record", "budget", "check_equal", "claim", "device", "device_name", "evaluate", "fashion_mnist", "fast_dtype", "pick",
-           "plot_band", "plot_runs", "predict", "run_facts", "say", "setup", "smooth", "title",
-           "train", "your_turn"]
+           "Progress", "Record", "budget", "check_equal", "claim", "device", "device_name",
+           "evaluate", "fashion_mnist", "fast_dtype", "pick", "plot_band", "plot_runs", "predict",
+           "run_facts", "say", "setup", "smooth", "title", "train", "your_turn"]
 
 
 def setup(minutes=None):

@@ -25,7 +25,7 @@ def say(text):
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
-        text = text.replace("✓", "[ok]").replace("✗", "[no]").replace("○", "[  ]")
+        text = text.replace("✓", "[ok]").replace("✗", "[no]").replace("○", "[ ]").replace("–", "-")
         text = text.encode("ascii", "replace").decode()
     print(text)
 
@@ -73,8 +73,12 @@ def check_equal(what, ours, reference, rtol=1e-4, atol=1e-5):
 
 
 def claim(text, condition):
-    """Print a sentence about this run with a tick, or that this run does not show it."""
-    sentence = f"✓ {text}" if condition else f"✗ not in this run: {text}"
+    """Print a sentence about this run with a tick, or that this run does not show it.
+
+    The smoke budget trains too little to judge anything.
+    """
+    sentence = (f"– not judged at the smoke budget: {text}" if budget() == "smoke" else
+                f"✓ {text}" if condition else f"✗ not in this run: {text}")
     say(textwrap.fill(sentence, 76, subsequent_indent="  "))
 
 

@@ -351,13 +351,18 @@ def test_check_equal(capsys):
         lab.check_equal("shape", torch.zeros(2), torch.zeros(2, 1))
 
 
-def test_claim(capsys):
+def test_claim(capsys, monkeypatch):
+    monkeypatch.setenv("BUDGET", "cpu")
     lab.claim("water is wet", True)
     lab.claim("water is dry", False)
     assert capsys.readouterr().out == "✓ water is wet\n✗ not in this run: water is dry\n"
+    monkeypatch.setenv("BUDGET", "smoke")
+    lab.claim("water is wet", True)
+    assert capsys.readouterr().out == "– not judged at the smoke budget: water is wet\n"
 
 
 def test_ticks_are_printed_under_any_encoding(monkeypatch):
+    monkeypatch.setenv("BUDGET", "cpu")
     file = io.TextIOWrapper(io.BytesIO(), encoding="cp1252", newline="\n")
     monkeypatch.setattr("sys.stdout", file)
     lab.claim("water is wet", True)

@@ -12,7 +12,8 @@ from nbclient import NotebookClient
 from nbconvert import ScriptExporter
 
 from tools import publish
-from tools.shared import building, markdown, notebook, store
+from tools.shared import building, markdown, notebook, source, store
+from tools.shared.command import WordsError
 from tools.shared.source import CHAPTERS, ROOT, chapter_names, code_cells, read_chapter
 
 NAMES = chapter_names()
@@ -108,6 +109,32 @@ def test_refuses_a_run_without_facts_and_accepts_a_good_one(tmp_path):
     code_cells(nb)[-1].outputs = []
     store.write(nb, store.code_key(nb), HERE, 1, tmp_path / "other")
     assert "no facts" in publish.objections(nb, store.Run(tmp_path / "other"))[0]
+
+
+@pytest.mark.parametrize("file, old, new, told", [
+    ("_toc.yml", "chapters/resnet", "chapters/nowhere", "_toc.yml names the chapter nowhere"),
+    ("_toc.yml", "root: index", "root: [index", "_toc.yml:3: this is not YAML"),
+    ("chapters/resnet.md", "# ResNet: add", "# ResNet: add \udcff", "resnet.md:17: this is not")])
+def test_damaged_sources_are_told_in_words(tmp_path, file, old, new, told):
+    copy_tree(tmp_path)
+    path = tmp_path / file
+    text = path.read_text(encoding="utf-8").replace(old, new, 1)
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    done = tool(tmp_path, "publish")
+    assert done.returncode == 1 and told in done.stdout and "Traceback" not in done.stdout
+
+
+def test_a_damaged_configuration_and_list_of_sources_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "ROOT", tmp_path)
+    monkeypatch.setattr(markdown, "ROOT", tmp_path)
+    (tmp_path / "_config.yml").write_text("title: A\nauthor: [B\ncopyright: 2026\n")
+    with pytest.raises(WordsError, match="_config.yml:3: this is not YAML.*git diff _config.yml"):
+        source.config()
+    (tmp_path / "references.bib").write_text("@article{x, title={A\n")
+    markdown.sources.cache_clear()
+    with pytest.raises(WordsError, match="references.bib: syntax error.*git diff references.bib"):
+        markdown.sources()
+    markdown.sources.cache_clear()
 
 
 def test_unknown_role_is_an_error():

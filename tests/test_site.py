@@ -1,4 +1,5 @@
 """The built site in a real browser: from files, and from a server as GitHub Pages is one."""
+import contextlib
 import functools
 import gzip
 import mimetypes
@@ -123,7 +124,7 @@ def visit(browser, url, **options):
         f"console: {message.text}"))
     page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
     page.goto(url, wait_until="load")
-    page.wait_for_function(ALL_TYPESET)
+    wait_for(lambda: page.evaluate(ALL_TYPESET))
     page.wait_for_load_state("networkidle")
     return page, wrong
 
@@ -188,7 +189,7 @@ def test_the_small_fonts_have_the_icons(site):
 def test_fits_the_width(opened, width):
     opened.page.set_viewport_size({"width": width, "height": 900})
     assert opened.page.evaluate("document.scrollingElement.scrollWidth") <= width
-    opened.page.wait_for_function(AT_REST)
+    wait_for(lambda: opened.page.evaluate(AT_REST))
     shown, clipped = opened.page.evaluate("""() => {
         const shown = [...document.querySelectorAll('.bd-main button, .bd-main a.btn, input')]
             .filter(one => one.checkVisibility() && one.getBoundingClientRect().width);
@@ -207,7 +208,7 @@ def test_fits_the_width(opened, width):
 def test_axe_finds_nothing_that_matters(opened, theme):
     opened.page.set_viewport_size({"width": DESKTOP, "height": 900})
     opened.page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
-    opened.page.wait_for_function(AT_REST)
+    wait_for(lambda: opened.page.evaluate(AT_REST))
     found = Axe().run(opened.page).response["violations"]
     assert [(one["id"], one["impact"], node["html"][:200], node["failureSummary"])
             for one in found if one["impact"] != "minor" for node in one["nodes"]] == []
@@ -346,26 +347,75 @@ def test_sitemap_lists_the_pages(site, base):
     assert sorted(places) == sorted(f"{base.geturl()}{name}.html" for name in PAGES)
 
 
-def test_live_preview_shows_a_change_and_executes_nothing(book, stand_in):
+@contextlib.contextmanager
+def preview(book, stand_in):
+    """The live preview of a book's copy; yields what it has said so far, a list of lines."""
     env = {**os.environ, "BUDGET": "smoke", "FASHION_MNIST_ROOT": str(stand_in)}
-    text = (book / "index.md").read_text()
-    before = executed_at(book)
     server = subprocess.Popen([sys.executable, "-u", "-m", "tools.serve", "--port", "0"], cwd=book,
                               env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               start_new_session=True)
+    said = []
+    thread = threading.Thread(target=lambda: said.extend(iter(server.stdout.readline, "")))
+    thread.start()
     try:
-        said = next(line for line in server.stdout if "http://" in line or "failed" in line)
-        assert said.startswith("Built"), said
-        url = said.split()[-1]
-        fetch = functools.partial(urlopen, f"{url}/index.html", timeout=60)
-        wait_for(lambda: b"Normalize" in fetch().read())
-        (book / "index.md").write_text(text.replace("## What you need", "A new line.\n\n## What"))
-        wait_for(lambda: b"A new line." in fetch().read())
+        wait_for(lambda: any("http://" in line or "failed" in line for line in said))
+        yield said
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(60)
+        thread.join(60)
+
+
+def address(said):
+    """Where the preview is, by its lines."""
+    return next(line for line in said if line.startswith("Built")).split()[-1]
+
+
+def test_live_preview_shows_a_change_and_executes_nothing(book, stand_in):
+    text, before = (book / "index.md").read_text(), executed_at(book)
+    try:
+        with preview(book, stand_in) as said:
+            url = address(said)
+            fetch = functools.partial(urlopen, f"{url}/index.html", timeout=60)
+            wait_for(lambda: b"Normalize" in fetch().read())
+            (book / "index.md").write_text(text.replace("## What you need", "A new line.\n\n## A"))
+            wait_for(lambda: b"A new line." in fetch().read())
     finally:
         (book / "index.md").write_text(text)
-        os.killpg(server.pid, signal.SIGTERM)
-        server.communicate(timeout=60)
     assert executed_at(book) == before
+
+
+def test_live_preview_tells_which_line_failed_and_keeps_the_old_page(book, stand_in):
+    path = book / "chapters" / "scaling.md"
+    text, before = path.read_text(), executed_at(book)
+    line = text.split("\n").index("data = lab.fashion_mnist()") + 1
+    try:
+        with preview(book, stand_in) as said:
+            url = address(said)
+            path.write_text(text.replace("data = lab.fashion_mnist()", "data = lab.no_such_name()"))
+            wait_for(lambda: any("The build failed" in line for line in said), 120)
+            told = "".join(said)
+            assert f"chapters/scaling.md:{line}: cell 2/" in told and "no_such_name" in told
+            page = urlopen(f"{url}/chapters/scaling.html", timeout=60).read()
+            assert b"no_such_name" not in page
+    finally:
+        path.write_text(text)
+    assert executed_at(book) == before
+
+
+def test_pages_ask_nothing_of_other_hosts(site, browser):
+    for name in PAGES:
+        html = (site / f"{name}.html").read_text(encoding="utf-8")
+        assert "thebe" not in html and "Content-Security-Policy" in html
+    page, wrong = visit(browser, (site / "index.html").as_uri())
+    blocked = page.evaluate("""() => new Promise(done => {
+        document.addEventListener('securitypolicyviolation', event => done(event.blockedURI));
+        const image = document.createElement('img');
+        image.src = 'http://127.0.0.1:9/picture.png';
+        document.body.append(image);
+        setTimeout(() => done('nothing'), 5000);
+    })""")
+    assert blocked.startswith("http://127.0.0.1:9")
 
 
 def wait_for(condition, seconds=60):

@@ -24,8 +24,8 @@ def objections(nb, run):
             if output.output_type == "error":
                 found.append(f"cell {number} failed with {output.ename}")
             # A long claim goes on in indented lines.
-            for claim in re.findall(r"^✗ not in this run: (.*(?:\n  .*)*)", output.get("text", ""),
-                                    re.MULTILINE):
+            for claim in re.findall(r"^✗ (?:not in this run: )?(.*(?:\n  .*)*)",
+                                    output.get("text", ""), re.MULTILINE):
                 found.append(f"cell {number}: this run does not show that "
                              + " ".join(claim.split()))
     if run.place.data != store.REAL:

@@ -8,6 +8,7 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
+from docutils import nodes
 from fontTools import subset
 
 MATHJAX = ("startup.js", "core.js", "input/tex.js", "input/tex/extensions", "output/chtml.js",
@@ -64,6 +65,24 @@ def drop_thebe(_app, _page, _template, context, _doctree):
                          if "thebe" not in f"{file.filename} {file.attributes.get('body')}"]
 
 
+def drop_thebe_settings(_app, doctree, _page):
+    """Leave out what Thebe writes at a page's end."""
+    for node in [one for one in doctree.findall(nodes.raw) if "thebe" in one.astext()]:
+        node.parent.remove(node)
+
+
+# The pages load from their own folder alone, opened as a file or from a server. Their inline
+# scripts and styles are the theme's, Sphinx's and the pictures that a reader moves.
+POLICY = ("default-src 'self' file: data: blob: 'unsafe-inline'; object-src 'none'; "
+          "base-uri 'none'; form-action 'self' file:")
+
+
+def forbid_other_hosts(_app, _page, _template, context, _doctree):
+    """Tell the browser to load nothing from another host, whatever a page asks for."""
+    context["metatags"] = (f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+                           + context.get("metatags", ""))
+
+
 def finish(app, exception):
     """Add MathJax to the finished site, then see to its icons."""
     if not exception and app.builder.format == "html":
@@ -72,7 +91,9 @@ def finish(app, exception):
 
 
 def setup(app):
-    """Leave Thebe out of every page; the rest waits until the site is built."""
+    """See to every page; the rest waits until the site is built."""
     app.connect("html-page-context", drop_thebe)
+    app.connect("doctree-resolved", drop_thebe_settings, priority=900)  # once they are there
+    app.connect("html-page-context", forbid_other_hosts)
     app.connect("build-finished", finish)
     return {"parallel_read_safe": True}

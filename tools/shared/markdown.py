@@ -11,7 +11,9 @@ from pathlib import Path
 
 from PIL import Image
 from pybtex.database import parse_file
+from pybtex.exceptions import PybtexError
 
+from tools.shared.command import WordsError
 from tools.shared.source import ROOT
 
 LABEL = re.compile(r"^\(([\w-]+)\)=\n", re.MULTILINE)
@@ -38,12 +40,23 @@ def small_png(png):
     return data.getvalue()
 
 
+@functools.cache
+def sources():
+    """The entries of ``references.bib``; a WordsError says where it cannot be read."""
+    path = ROOT / "references.bib"
+    try:
+        return parse_file(path).entries
+    except PybtexError as err:
+        raise WordsError(f"{path}: {err}. Mend that entry, or see what changed: git diff "
+                         f"{path.name}") from err
+
+
 class Chapter:
     """One chapter's numbers: equations, figures and exercises, in the book's order."""
 
     def __init__(self, number, cells, pages):
         self.number, self.pages = number, pages
-        self.sources = parse_file(ROOT / "references.bib").entries
+        self.sources = sources()
         self.names = {}  # label: what a reference to it says
         counts = {"eq": 0, "fig": 0, "ex": 0}
         for cell in cells:

@@ -15,7 +15,17 @@ CHAPTERS = ROOT / "chapters"
 
 def config():
     """The book's configuration, ``_config.yml``."""
-    return yaml.safe_load(read(ROOT / "_config.yml"))
+    return read_yaml(ROOT / "_config.yml")
+
+
+def read_yaml(path):
+    """What a YAML file says; a WordsError names the line that is not YAML."""
+    try:
+        return yaml.safe_load(read(path))
+    except yaml.MarkedYAMLError as err:
+        line = err.problem_mark.line + 1 if err.problem_mark else 1
+        raise WordsError(f"{path}:{line}: this is not YAML: {err.problem}. Mend that line, or see "
+                         f"what changed: git diff {path.name}") from err
 
 
 def git(*command):
@@ -49,9 +59,14 @@ def pages_address(repository):
 
 def chapter_names():
     """The chapters of ``_toc.yml``, in order."""
-    toc = yaml.safe_load(read(ROOT / "_toc.yml"))
+    toc = read_yaml(ROOT / "_toc.yml")
     paths = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
-    return [path.split("/")[1] for path in paths if path.startswith(f"{CHAPTERS.name}/")]
+    names = [path.split("/")[1] for path in paths if path.startswith(f"{CHAPTERS.name}/")]
+    for name in names:
+        if not chapter_path(name).is_file():
+            raise WordsError(f"{ROOT / '_toc.yml'} names the chapter {name}, and there is no "
+                             f"{chapter_path(name)}. Write it, or take its line out.")
+    return names
 
 
 def chapter_path(name):

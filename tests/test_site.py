@@ -393,7 +393,7 @@ def test_live_preview_tells_which_line_failed_and_keeps_the_old_page(book, stand
         with preview(book, stand_in) as said:
             url = address(said)
             path.write_text(text.replace("data = lab.fashion_mnist()", "data = lab.no_such_name()"))
-            wait_for(lambda: any("The build failed" in line for line in said), 120)
+            wait_for(lambda: any("The build failed" in line for line in said))
             told = "".join(said)
             assert f"chapters/scaling.md:{line}: cell 2/" in told and "no_such_name" in told
             page = urlopen(f"{url}/chapters/scaling.html", timeout=60).read()
@@ -418,7 +418,7 @@ def test_pages_ask_nothing_of_other_hosts(site, browser):
     assert blocked.startswith("http://127.0.0.1:9")
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=240):
     """Ask until it holds; a server that does not listen yet is asked again."""
     end = time.monotonic() + seconds
     while True:

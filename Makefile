@@ -8,7 +8,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run book pdf serve links publish outputs bench test formulas figures clean
+.PHONY: help setup run book pdf serve links publish outputs colab bench test formulas figures clean
 
 help:  ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ publish: setup  ## Write chapters/*.ipynb; a chapter whose code changed needs `m
 
 outputs: setup  ## List the kept outputs, and which chapters agree with them
 	@$(RUN) -m tools.outputs --own
+
+colab: setup  ## Execute the published notebooks with Colab's versions, in an empty folder
+	@$(RUN) -m tools.colab
 
 bench: setup  ## Race against d2l and the machine's limits: RACES="epochs limit" for some
 	@$(RUN) -m benchmarks.bench $(RACES)

@@ -20,7 +20,7 @@ RACES = {"epochs": ("epochs", "race", True), "to_accuracy": ("accuracy", "time_t
          "limit": ("limit", "steps", True), "profile": ("limit", "operations", False),
          "best": ("accuracy", "best", False), "ablation": ("accuracy", "ablation", False),
          "scratch": ("costs", "scratch", True), "memory": ("costs", "memory", False),
-         "build": ("costs", "build", False)}
+         "busy": ("busy", "race", True), "build": ("costs", "build", False)}
 
 
 def environment(root=None):

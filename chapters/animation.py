@@ -24,7 +24,7 @@ def slider(draw, captions, alt):
     shows. In print, and where no script runs, there is the last frame alone.
     """
     figures = [draw(i) for i in range(len(captions))]
-    frames = [(_png(fig), caption) for fig, caption in zip(figures, captions)]
+    frames = [(small_png(fig), caption) for fig, caption in zip(figures, captions)]
     pdf = io.BytesIO()
     figures[-1].savefig(pdf, format="pdf", bbox_inches="tight")
     for fig in figures:
@@ -41,7 +41,7 @@ def slider(draw, captions, alt):
              "text/plain": f"{alt} (A slider on the site moves through it.)"}, raw=True)
 
 
-def _png(fig):
+def small_png(fig):
     """A figure as a data URI: a small PNG of at most 64 colours."""
     png, small = io.BytesIO(), io.BytesIO()
     fig.savefig(png, format="png", dpi=110)

@@ -82,6 +82,9 @@ def modules(sources, folder=None):
                 if path.name not in found and path.is_file():
                     found[path.name] = path.read_text(encoding="utf-8")
                     waiting.append(found[path.name])
+                    script = path.with_suffix(".js")  # that it puts into outputs
+                    if script.is_file():
+                        found[script.name] = script.read_text(encoding="utf-8")
     return dict(sorted(found.items()))
 
 

@@ -315,8 +315,8 @@ const explore = (() => {
         one.line(points(truth), "currentColor", {"stroke-dasharray": "6 4"});
         one.line(points(moving), BLUE);
         const gaps = moving.slice(0, shown).map((v, k) => Math.abs(v - truth[k]));
-        axes(svg, {...whole, top: whole.top + whole.height * .58 + 54,
-          height: whole.height * .42 - 54}, {x: [1, steps],
+        axes(svg, {...whole, top: whole.top + whole.height * .58 + 64,
+          height: whole.height * .42 - 64}, {x: [1, steps],
           y: [0, (limits[name][1] - limits[name][0]) / 2], xlabel: "step",
           title: "Distance from the true value"}).line(gaps.map((v, k) => [k + 1, v]), BLUE);
         const late = gaps.slice(Math.floor(gaps.length / 2));
@@ -348,7 +348,7 @@ const explore = (() => {
 
   // Activations and gradients by block, as the formulas give them at the start of a training.
   function drawFlow(root, data) {
-    const state = {depth: 20, gain: 1, shortcut: false, norm: false};
+    const state = {depth: 20, gain: 1, shortcut: false, norm: false, ...data.start};
     const redraw = canvas(root, innerWidth > 560 ? 280 : 480, data.alt, (svg, width, height) => {
       const {forward, backward} = flow(state), colour = state.shortcut ? ORANGE : GREY;
       panels(width, height).forEach((place, i) => {
@@ -367,8 +367,8 @@ const explore = (() => {
     range(row, "Blocks", {min: 2, max: 100, step: 1, value: state.depth}, set("depth"));
     range(row, "Gain of a layer (He's: 1)", {min: .2, max: 2, step: .05, value: 1, digits: 2},
       set("gain"));
-    check(row, "shortcut", false, set("shortcut"));
-    check(row, "normalization", false, set("norm"));
+    check(row, "shortcut", state.shortcut, set("shortcut"));
+    check(row, "normalization", state.norm, set("norm"));
     const told = said(root);
     redraw();
   }

@@ -51,7 +51,8 @@ def test_moving_average(values, momentum, start):
 
 
 @pytest.mark.parametrize("kind, layer", [
-    ("batch", nn.BatchNorm2d(6, affine=False, track_running_stats=False)), ("instance", nn.InstanceNorm2d(6)),
+    ("batch", nn.BatchNorm2d(6, affine=False, track_running_stats=False)),
+    ("instance", nn.InstanceNorm2d(6)),
     ("layer", nn.LayerNorm((6, 2, 2), elementwise_affine=False)),
     ("group", nn.GroupNorm(3, 6, affine=False))])
 def test_shares(kind, layer):

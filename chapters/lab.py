@@ -29,16 +29,18 @@ __all__ = ["ADD", "COLORS", "CONCATENATE", "FACTS", "NORMALIZE", "PLAIN", "Data"
            "run_facts", "say", "setup", "smooth", "title", "train", "your_turn"]
 
 
-def setup(minutes=None):
+def setup(minutes=None, epochs=None):
     """The look of plots; exact float32; prints the plan of this run.
 
-    minutes: about how long the chapter takes at this budget.
+    minutes: about how long the chapter takes at this budget; epochs: of its main network.
     """
     style()
     exact_float32()
     print(f"{device_name()}; torch {VERSION}")
     dtype = str(fast_dtype()).removeprefix("torch.")
-    about = f", about {minutes:g} min" if minutes else ""
-    print(f"Plan: budget {budget()}, large networks in {dtype}{about}")
+    plan = [f"budget {budget()}", f"large networks in {dtype}"]
+    plan += [f"{epochs} epochs of the main one"] if epochs else []
+    plan += [f"about {minutes:g} min"] if minutes else []
+    print("Plan:", ", ".join(plan))
     if budget() == "smoke":
         print("Smoke budget: it shows that the chapter runs. Its numbers mean nothing.")

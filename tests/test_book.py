@@ -61,6 +61,15 @@ def test_no_cell_printed_what_no_reader_can_use(book, name):
         assert junk not in text, junk
 
 
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_checks_and_claims_are_seen(book, name):
+    marked = [tag.get_text() for tag in page(book, f"chapters/{name}").select(".cell_output .claim")]
+    outputs = page(book, f"chapters/{name}").select(".cell_output .stream pre")
+    lines = re.findall(r"^[✓✗–○] .*(?:\n  .*)*", "\n".join(tag.get_text() for tag in outputs),
+                       re.MULTILINE)
+    assert len(marked) > 20 and marked == lines
+
+
 @pytest.mark.parametrize("name", [f"chapters/{name}" for name in CHAPTERS] + ["index"])
 def test_pages_load_mathjax_from_the_site(book, name):
     sources = [tag["src"] for tag in page(book, name).select("script[src*=mathjax]")]

@@ -62,8 +62,10 @@ def test_split_uses_each_image_once(monkeypatch):
 
 
 def test_stand_in_and_smoke_say_so(data, capsys, monkeypatch):
-    lab.setup()
-    assert "Its numbers mean nothing" in capsys.readouterr().out
+    lab.setup(minutes=1, epochs=2)
+    told = capsys.readouterr().out
+    assert "Plan: budget smoke, " in told and ", 2 epochs of the main one, about 1 min" in told
+    assert "Its numbers mean nothing" in told
     lab.fashion_mnist()
     assert "NOT Fashion-MNIST" in capsys.readouterr().out
     fig, ax = plt.subplots()

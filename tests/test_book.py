@@ -63,8 +63,9 @@ def test_no_cell_printed_what_no_reader_can_use(book, name):
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_checks_and_claims_are_seen(book, name):
-    marked = [tag.get_text() for tag in page(book, f"chapters/{name}").select(".cell_output .claim")]
-    outputs = page(book, f"chapters/{name}").select(".cell_output .stream pre")
+    soup = page(book, f"chapters/{name}")
+    marked = [tag.get_text() for tag in soup.select(".cell_output .claim")]
+    outputs = soup.select(".cell_output .stream pre")
     lines = re.findall(r"^[✓✗–○] .*(?:\n  .*)*", "\n".join(tag.get_text() for tag in outputs),
                        re.MULTILINE)
     assert len(marked) > 20 and marked == lines

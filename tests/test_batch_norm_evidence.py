@@ -46,6 +46,15 @@ def test_partial_derivatives_and_jacobian(m, seed):
     assert_close(names["J"], expected)
 
 
+@pytest.mark.formula("eq-bn-explode")
+@pytest.mark.parametrize("seed", range(3))
+def test_part_of_a_relus_square_that_is_spread(seed):
+    names = run_cells("batch_norm", dict(CHAPTER), "eq-bn-explode")
+    z = torch.randn(10 ** 6, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    h = z.relu()
+    assert_close(names["kept"], h.var() / h.square().mean(), rtol=5e-3, atol=0)
+
+
 # --------------------------------------------------------------------------------- Your turn
 def four_steps(x, gamma, beta, eps, axis=0, correction=0, inside=1, outside=0):
     """The four steps; the other arguments make them wrong."""

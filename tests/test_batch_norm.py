@@ -104,18 +104,6 @@ def test_gradcheck_fails_for_a_wrong_backward(monkeypatch):
         torch.autograd.gradcheck(by_hand, args)
 
 
-@pytest.mark.formula("eq-bn-jacobian")
-def test_jacobian():
-    x = randn(6, 2, dtype=torch.float32)
-    var, mean = torch.var_mean(x, 0, correction=0)
-    names = run_cells("batch_norm", {**CHAPTER, "x": x, "var": var, "eps": EPS, "m": 6,
-                                     "x_hat": (x - mean) / torch.sqrt(var + EPS)},
-                      "eq-bn-jacobian")
-    expected = torch.autograd.functional.jacobian(
-        lambda c: F.batch_norm(c[:, None], None, None, training=True, eps=EPS)[:, 0], x[:, 0])
-    equal(names["J"], expected)
-
-
 @pytest.mark.formula("eq-bn-conv-mean", "eq-bn-conv-var")
 @settings(deadline=None)
 @given(images, dtypes)

@@ -162,7 +162,8 @@ def member(axes=None, correction=0, root=True, mean=True, split=None):
         over = right[kind] if axes is None else axes.get(kind, right[kind])
         var, mu = torch.var_mean(Z, over, correction=correction, keepdim=True)
         Y = (Z - mu if mean else Z) / ((var + 1e-5).sqrt() if root else var + 1e-5)
-        return (Y.transpose(1, 2).flatten(1, 2) if split and kind == "group" else Y).reshape(X.shape)
+        Y = Y.transpose(1, 2) if split and kind == "group" else Y
+        return Y.reshape(X.shape)
     return attempt
 
 

@@ -18,7 +18,7 @@ KINDS = "normalize", "shares", "moving_average", "flow", "unravelled", "dense"
 SCRIPT = Path(__file__).with_suffix(".js")
 
 
-def explore(kind, data, still, alt):
+def show(kind, data, still, alt):
     """Show the picture ``kind``, one of KINDS, of a run's numbers.
 
     data: a dict for the script, of numbers and lists alone; what each kind takes says the

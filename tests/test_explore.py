@@ -143,14 +143,14 @@ def test_the_output_has_a_still_a_script_and_its_numbers(monkeypatch):
     shown = []
     monkeypatch.setattr(explore, "display", lambda bundle, raw: shown.append(bundle))
     still, _ = plt.subplots()
-    explore.explore("flow", {"text": "</script>"}, still, "A picture of nothing at all.")
+    explore.show("flow", {"text": "</script>"}, still, "A picture of nothing at all.")
     [bundle] = shown
     html = bundle["text/html"]
     assert 'alt="A picture of nothing at all."' in html and html.count("</script>") == 1
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", html)
     assert not plt.fignum_exists(still.number) and bundle["application/pdf"]
     with pytest.raises(ValueError, match="no picture nothing; there are normalize"):
-        explore.explore("nothing", {}, plt.figure(), "")
+        explore.show("nothing", {}, plt.figure(), "")
     with pytest.raises(ValueError):
-        explore.explore("flow", {"x": float("nan")}, plt.figure(), "")
+        explore.show("flow", {"x": float("nan")}, plt.figure(), "")
     plt.close("all")

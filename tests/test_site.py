@@ -239,6 +239,53 @@ def test_the_animation_works_by_keyboard(site, browser):
     page.context.close()
 
 
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_pictures_answer_to_keys_and_fit_a_narrow_phone(site, browser, name):
+    page, wrong = visit(browser, (site / f"{name}.html").as_uri())
+    page.set_viewport_size({"width": 320, "height": 900})
+    pictures = page.locator(".explorable")
+    assert pictures.count()
+    for picture in pictures.all():
+        assert picture.locator("svg").first.is_visible() and not picture.locator("img").is_visible()
+        told = picture.locator("[aria-live]")
+        for control in picture.locator("input, select, button, [role=slider]").all()[:3]:
+            before = told.inner_text()
+            for key in ("End", "Space", "ArrowLeft", "ArrowUp"):
+                control.press(key)
+                if told.inner_text() != before:
+                    break
+            assert told.inner_text() != before, control.evaluate("one => one.outerHTML")
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 320 and wrong == []
+    page.context.close()
+
+
+def test_a_value_is_dragged_and_the_train_switch_works(site, browser):
+    page, _ = visit(browser, (site / "chapters" / "batch_norm.html").as_uri())
+    picture = page.locator("#explore-normalize")
+    dot, told = picture.locator("[role=slider]").first, picture.locator("[aria-live]")
+    dot.scroll_into_view_if_needed()
+    box, before = dot.bounding_box(), told.inner_text()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 90, box["y"], steps=4)
+    page.mouse.up()
+    moved = told.inner_text()
+    assert moved != before and moved.startswith("Mean")
+    picture.get_by_role("checkbox").check()
+    assert told.inner_text().startswith("Moving mean")
+    page.context.close()
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_without_scripts_a_still_is_left(site, browser, name):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((site / f"{name}.html").as_uri())
+    for picture in page.locator(".explorable").all():
+        assert picture.locator("img").is_visible() and not picture.locator("svg").count()
+    context.close()
+
+
 def test_code_has_copy_buttons_and_solutions_are_folded(site, browser):
     page, _ = visit(browser, (site / "chapters" / "resnet.html").as_uri())
     assert page.locator("button.copybtn").count() >= page.locator(".cell_input").count() > 20

@@ -463,7 +463,7 @@ def test_resnet18_parameters_and_stages():
     assert small == [28, 28, 14, 7, 4, 1]
     compact = ns["summary"](ns["compact_resnet"](), 1, torch.randn(2, 1, 28, 28))
     assert compact == [14, 14, 7, 4, 1]
-    pooled = ns["summary"](ns["pooled_resnet"](), 2, torch.randn(2, 1, 28, 28))
+    pooled = ns["summary"](ns["pooled_resnet"](), 3, torch.randn(2, 1, 28, 28))
     assert pooled == [14, 14, 7, 4, 1]
 
 

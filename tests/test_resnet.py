@@ -1,5 +1,6 @@
 """The ResNet chapter's code against d2l, torchvision, autograd and the formulas."""
 import copy
+import itertools
 from typing import Any
 
 import numpy as np
@@ -69,50 +70,47 @@ def agree(ours, theirs, X, names):
 # ------------------------------------------------------------- against d2l and torchvision
 @pytest.mark.formula("eq-resnet-block")
 @quick
-@given(shape=shapes, out=st.integers(1, 6), strides=st.sampled_from([1, 2, 3]),
-       shortcut=st.booleans(), dtype=dtypes)
-def test_residual_is_d2ls(shape, out, strides, shortcut, dtype):
-    if not shortcut:
-        out, strides = shape["c"], 1
+@given(shape=shapes, out=st.integers(1, 6), strides=st.sampled_from([1, 2, 3]), dtype=dtypes)
+def test_residual_is_d2ls(shape, out, strides, dtype):
     torch.manual_seed(0)
+    shortcut = out != shape["c"] or strides != 1
     theirs = randomized(d2l.Residual(shape["c"], out, shortcut, strides), dtype)
-    ours = Residual(shape["c"], out, shortcut, strides).to(dtype)
+    ours = Residual(shape["c"], out, strides).to(dtype)
     ours.load_state_dict(theirs.state_dict(), strict=True)
     agree(ours, theirs, images(shape, dtype), {k: k for k in theirs.state_dict()})
 
 
 @quick
-@given(shape=shapes, out=st.integers(1, 6), strides=st.sampled_from([1, 2]),
-       shortcut=st.booleans(), dtype=dtypes)
-def test_residual_is_torchvisions(shape, out, strides, shortcut, dtype):
+@given(shape=shapes, out=st.integers(1, 6), strides=st.sampled_from([1, 2]), dtype=dtypes)
+def test_residual_is_torchvisions(shape, out, strides, dtype):
     torch.manual_seed(0)
     c, downsample = shape["c"], None
-    if shortcut:
+    if out != c or strides != 1:
         downsample = nn.Sequential(nn.Conv2d(c, out, 1, strides, bias=False),
                                    nn.BatchNorm2d(out))
-    else:
-        out, strides = c, 1
     theirs = randomized(BasicBlock(c, out, strides, downsample), dtype)
-    ours = Residual(c, out, shortcut, strides).to(dtype)
+    ours = Residual(c, out, strides).to(dtype)
     ns["copy_block"](ours, theirs)
     names = {k.replace("downsample", "conv3"): k for k in theirs.state_dict()}
     assert set(ours.state_dict()) - set(names) == {"conv1.bias", "conv2.bias"}
     agree(ours, theirs, images(shape, dtype), names)
 
 
-@pytest.mark.parametrize("use_1x1conv, strides", [(False, 1), (True, 1), (True, 2)])
-def test_residual_gradcheck(use_1x1conv, strides):
+@pytest.mark.parametrize("out, strides", [(2, 1), (3, 1), (3, 2)])
+def test_residual_gradcheck(out, strides):
     torch.manual_seed(0)
-    block = Residual(2, 2 + use_1x1conv, use_1x1conv, strides).double()
+    block = Residual(2, out, strides).double()
     X = torch.randn(2, 2, 4, 4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(block, X)
 
 
-def test_residual_needs_the_shortcut_where_shapes_change():
+def test_the_shortcut_is_a_convolution_where_shapes_change():
     X = torch.randn(2, 3, 8, 8)
-    for arguments in ((3, 6), (3, 3, False, 2)):
-        with pytest.raises(RuntimeError, match="must match"):
-            Residual(*arguments)(X)
+    for out, strides in ((6, 1), (3, 2), (6, 2)):
+        block = Residual(3, out, strides)
+        assert block(X).shape == (2, out, 8 // strides, 8 // strides)
+        assert isinstance(block.conv3, nn.Conv2d)
+    assert isinstance(Residual(3, 3).conv3, nn.Identity)
 
 
 def test_plain_differs_in_the_shortcut_only():
@@ -126,23 +124,48 @@ def test_plain_differs_in_the_shortcut_only():
 
 
 @quick
-@given(shape=shapes, channels=st.sampled_from([4, 8, 12]), dtype=dtypes)
-def test_bottleneck_is_torchvisions(shape, channels, dtype):
+@given(shape=shapes, planes=st.integers(1, 3), strides=st.sampled_from([1, 2]),
+       groups=st.sampled_from([1, 2]), projection=st.booleans(), dtype=dtypes)
+def test_bottleneck_is_torchvisions(shape, planes, strides, groups, projection, dtype):
     torch.manual_seed(0)
-    theirs = randomized(torchvision.models.resnet.Bottleneck(channels, channels // 4), dtype)
-    ours = ns["Bottleneck"](channels).to(dtype)
-    ours.load_state_dict(theirs.state_dict(), strict=True)
-    agree(ours, theirs, images(shape | {"c": channels}, dtype),
-          {k: k for k in theirs.state_dict()})
+    out, inner, downsample = 4 * planes, planes * groups, None
+    c = shape["c"] if projection else out
+    strides = strides if projection else 1
+    if c != out or strides != 1:
+        downsample = nn.Sequential(nn.Conv2d(c, out, 1, strides, bias=False),
+                                   nn.BatchNorm2d(out))
+    theirs = randomized(torchvision.models.resnet.Bottleneck(
+        c, planes, strides, downsample, groups, base_width=64), dtype)
+    ours = ns["Bottleneck"](c, out, strides, inner, groups).to(dtype)
+    ns["take_state"](ours, theirs)
+    names = {k.replace("downsample", "shortcut"): k for k in theirs.state_dict()}
+    agree(ours, theirs, images(shape | {"c": c}, dtype), names)
 
 
-def test_check_blocks_sees_a_difference():
+@pytest.mark.parametrize("name, options", [
+    ("resnet50", {}), ("resnet101", dict(num_blocks=(3, 4, 23, 3))),
+    ("resnet152", dict(num_blocks=(3, 8, 36, 3))),
+    ("resnext50_32x4d", dict(inner_share=1 / 2, groups=32)),
+    ("wide_resnet50_2", dict(inner_share=1 / 2))])
+def test_large_networks_have_torchvisions_shapes(name, options):
+    with torch.device("meta"):
+        ours, theirs = ns["resnet50"](**options), getattr(torchvision.models, name)()
+    assert ([p.shape for p in ours.parameters()] == [p.shape for p in theirs.parameters()])
+
+
+def test_resnet50_is_torchvisions():
+    torch.manual_seed(0)
+    theirs = torchvision.models.resnet50(num_classes=1000)
+    ours, X = ns["take_state"](ns["resnet50"](), theirs), torch.randn(1, 3, 64, 64)
+    assert_close(ours(X), theirs.eval()(X), rtol=1e-3, atol=1e-3)
+
+
+def test_run_block_sees_a_difference():
     ours, theirs = Residual(2, 2), d2l.Residual(2, 2)
     X = torch.randn(2, 2, 5, 5)
-    with pytest.raises(AssertionError):
-        ns["check_blocks"](ours, theirs, X)
+    assert not torch.allclose(ns["run_block"](ours, X), ns["run_block"](theirs, X))
     ours.load_state_dict(theirs.state_dict())
-    ns["check_blocks"](ours, theirs, X)
+    assert_close(ns["run_block"](ours, X), ns["run_block"](theirs, X))
 
 
 # ------------------------------------------------------------------- formulas of one block
@@ -161,15 +184,30 @@ def test_deeper_class_contains_the_shallower_one(extra, seed):
 @pytest.mark.formula("eq-resnet-nested")
 def test_least_squares_of_nested_classes_never_rises():
     names = run_cells("resnet", dict(ns), "eq-resnet-nested")
-    x, y = names["x"].numpy(), names["y"].numpy()
+    x, y = names["points"].numpy(), names["target"].numpy()
     for degree in range(5):
         polynomial = np.polynomial.Polynomial.fit(x, y, degree, domain=[-1, 1])
         w, loss = names["best_fit"](range(degree + 1))
         assert_close(w, torch.from_numpy(polynomial.coef), rtol=1e-6, atol=1e-9)
         assert loss.item() == pytest.approx(((polynomial(x) - y) ** 2).mean())
-        assert names["nested"][degree] == loss.item()
-    assert names["nested"] == sorted(names["nested"], reverse=True)
-    assert names["single"] != sorted(names["single"], reverse=True)
+    for classes in (names["nested"], names["apart"]):
+        assert [len(powers) for powers in classes] == [2, 3, 4]
+    nested, apart = list(names["nested"].values()), list(names["apart"].values())
+    assert nested == sorted(nested, reverse=True) and apart == sorted(apart)
+
+
+@pytest.mark.formula("eq-resnet-undo")
+@quick
+@given(shape=shapes, training=st.booleans())
+def test_a_plain_block_that_does_nothing(shape, training):
+    X = images(shape, torch.float32).relu()
+    block = ns["identity_block"](X).train(training)
+    assert type(block) is Plain
+    assert_close(block(X), X, rtol=1e-4, atol=1e-4)
+    for bn in (block.bn1, block.bn2):
+        var, mean = torch.var_mean(X, (0, 2, 3), correction=0)
+        assert_close(bn.weight.data, (var + bn.eps).sqrt())
+        assert_close(bn.bias.data, mean)
 
 
 @pytest.mark.formula("eq-resnet-identity")
@@ -196,7 +234,7 @@ def test_small_residual_function_and_its_jacobian():
 def test_residual_is_what_is_added(shape, dtype):
     block = PreActivation(shape["c"], shape["c"]).to(dtype)
     X = images(shape, dtype)
-    g = block.residual(X)
+    g = block.branch(X)
     assert_close(block(X), X + g)
     assert_close(block(X) - X, g, **TOLERANCE[dtype])
 
@@ -209,7 +247,7 @@ def test_jacobian_is_identity_plus_that_of_g(training):
     X = torch.randn(2, 2, 3, 3, dtype=torch.float64)
     jacobian = torch.autograd.functional.jacobian
     J_f, J_g = (jacobian(function, X).reshape(36, 36)
-                for function in (block, block.residual))
+                for function in (block, block.branch))
     assert_close(J_f, torch.eye(36, dtype=torch.float64) + J_g)
     assert J_g.abs().max() > 0
 
@@ -266,11 +304,13 @@ def test_zero_gamma_is_the_identity_on_non_negative_input(shape, dtype, training
        training=st.booleans())
 def test_preactivation(shape, out, strides, dtype, training):
     torch.manual_seed(0)
-    block = randomized(PreActivation(shape["c"], out, True, strides), dtype).train(training)
+    block = randomized(PreActivation(shape["c"], out, strides), dtype).train(training)
     X, bn1, bn2 = images(shape, dtype), *(copy.deepcopy(b) for b in (block.bn1, block.bn2))
     Y = F.conv2d(F.relu(bn1(X)), block.conv1.weight, block.conv1.bias, strides, padding=1)
     Y = F.conv2d(F.relu(bn2(Y)), block.conv2.weight, block.conv2.bias, padding=1)
-    shortcut = F.conv2d(X, block.conv3.weight, block.conv3.bias, strides)
+    shortcut = X
+    if out != shape["c"] or strides != 1:
+        shortcut = F.conv2d(X, block.conv3.weight, block.conv3.bias, strides)
     assert_close(block(X), shortcut + Y, **TOLERANCE[dtype])
     same = PreActivation(shape["c"], shape["c"]).to(dtype).train(training)
     nn.init.zeros_(same.conv2.weight)
@@ -284,6 +324,7 @@ def test_nearly_identity():
     target, delta = ns["nearly_identity"](X), F.conv2d(X, 0.1 * ns["K"], padding=1)
     assert_close(target, (X + delta).clamp(min=0))
     assert 0 < delta.norm() < 0.2 * X.norm()
+    assert_close(ns["K"].sum((1, 2, 3)), torch.zeros(8))
 
 
 # ------------------------------------------------------------------ formulas of many blocks
@@ -296,13 +337,16 @@ def test_variance_of_a_sum(shape):
     assert_close(ns["variance_terms"](block, X).sum(), block(X).var(correction=0))
 
 
-def test_variance_doubles_without_bn_and_grows_slowly_with_it():
+@pytest.mark.formula("eq-resnet-skipinit")
+@quick
+@given(shape=shapes, out=st.integers(1, 6), strides=st.sampled_from([1, 2]),
+       alpha=st.sampled_from([-1.5, 0.0, 0.3]))
+def test_scaled_branch(shape, out, strides, alpha):
     torch.manual_seed(0)
-    X = torch.randn(2, 32, 32, 32)
-    last = {bn: ns["fresh_blocks"](PreActivation, bn, 8, 32)(X).var().item()
-            for bn in (False, True)}
-    assert 1.5**8 < last[False] < 2.5**8
-    assert 4 < last[True] < 20
+    block, X = ns["Scaled"](shape["c"], out, strides).double(), images(shape, torch.float64)
+    assert block.alpha.item() == 0 and block.alpha.requires_grad
+    block.alpha.data.fill_(alpha)
+    assert_close(block(X), F.relu(block.conv3(X) + alpha * block.branch(X)))
 
 
 @pytest.mark.formula("eq-resnet-sum", "eq-resnet-gradient")
@@ -313,7 +357,7 @@ def test_unrolled_sum_and_gradient(num_blocks):
     x_l = torch.randn(2, 3, 5, 5, dtype=torch.float64, requires_grad=True)
     x_n, added = x_l, torch.zeros_like(x_l)
     for block in blocks:
-        added = added + block.residual(x_n)
+        added = added + block.branch(x_n)
         x_n = block(x_n)
     assert_close(x_n, x_l + added)
     g = torch.randn_like(x_n)
@@ -332,17 +376,80 @@ def test_the_chapters_sum_and_gradient():
     assert_close(names["dx_n"] + names["through_blocks"], whole, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.formula("eq-resnet-paths")
+def test_the_product_is_the_sum_over_all_paths():
+    names = run_cells("resnet", dict(ns), "eq-resnet-paths")
+    assert [len(paths) for paths in names["paths_by_length"].values()] == [1, 4, 6, 4, 1]
+    J1, J2, J3, J4 = names["Js"]
+    eye = torch.eye(3, dtype=torch.float64)
+    assert_close(sum(sum(paths) for paths in names["paths_by_length"].values()),
+                 (eye + J4) @ (eye + J3) @ (eye + J2) @ (eye + J1))
+    assert_close(names["paths_by_length"][4][0], J4 @ J3 @ J2 @ J1)
+
+
+@pytest.mark.formula("eq-resnet-paths", "eq-resnet-lengths")
+@pytest.mark.parametrize("num_blocks", [1, 2, 4])
+def test_gradient_by_length_is_that_of_the_paths(num_blocks):
+    torch.manual_seed(0)
+    blocks = [randomized(Residual(2, 2), torch.float64).eval() for _ in range(num_blocks - 1)]
+    blocks.append(randomized(Residual(2, 3, 2), torch.float64).eval())
+    head = nn.Sequential(nn.Flatten(), nn.Linear(12, 4)).double()
+    x, y = torch.randn(2, 2, 4, 4, dtype=torch.float64), torch.tensor([0, 3])
+    parts = ns["gradient_by_length"](nn.Sequential(*blocks), x, head, y)
+    assert len(parts) == num_blocks + 1
+    expected = [torch.zeros_like(x) for _ in parts]
+    for taken in itertools.product((False, True), repeat=num_blocks):
+        start = z = x.clone().requires_grad_()
+        for block, is_taken in zip(blocks, taken):
+            open_ = (block.conv3(z) + block.branch(z)).detach() > 0
+            # The value of the whole block, the gradient of one of its two ways.
+            way = block.branch(z) if is_taken else block.conv3(z)
+            value = F.relu(block.conv3(z) + block.branch(z)).detach()
+            z = value + open_ * (way - way.detach())
+        expected[sum(taken)] += torch.autograd.grad(F.cross_entropy(head(z), y), start)[0]
+    assert_close(parts, expected)
+
+
+@pytest.mark.formula("eq-resnet-lengths")
+@quick
+@given(num_blocks=st.integers(1, 6), size=st.integers(1, 4), seed=st.integers(0, 9))
+def test_lengths_of_matrices_sum_to_the_whole(num_blocks, size, seed):
+    torch.manual_seed(seed)
+    Js = [torch.randn(size, size, dtype=torch.float64) for _ in range(num_blocks)]
+    v = whole = torch.randn(size, dtype=torch.float64)
+    parts = ns["solved_lengths"](Js, v)
+    for J in reversed(Js):
+        whole = whole + J.T @ whole
+    assert len(parts) == num_blocks + 1
+    assert_close(sum(parts), whole)
+
+
+@pytest.mark.formula("eq-resnet-grouped")
+@quick
+@given(shape=shapes, groups=st.integers(1, 4), out=st.integers(1, 3),
+       strides=st.sampled_from([1, 2]), dtype=dtypes)
+def test_grouped_convolution(shape, groups, out, strides, dtype):
+    torch.manual_seed(0)
+    channels = shape["c"] * groups
+    layer = nn.Conv2d(channels, out * groups, 3, strides, 1, groups=groups, bias=False).to(dtype)
+    X = images(shape | {"c": channels}, dtype)
+    ours = ns["grouped_conv"](X, layer.weight, groups, stride=strides, padding=1)
+    assert_close(ours, layer(X), **TOLERANCE[dtype])
+    with pytest.raises(ValueError, match="groups"):
+        ns["grouped_conv"](X, layer.weight, groups + 1)
+
+
 # ------------------------------------------------------------------------------- networks
 @pytest.mark.parametrize("block", [Plain, Residual, PreActivation])
-@pytest.mark.parametrize("depth", [8, 14, 20, 44])
+@pytest.mark.parametrize("depth", [2, 8, 14, 20, 44])
 def test_depth_counts_layers(block, depth):
     net = ns["three_stages"](block, depth)
     threes = [m for m in net.modules()
               if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)]
     assert len(threes) + 1 == depth
     assert net(torch.randn(2, 1, 28, 28)).shape == (2, 10)
-    heights = [net[:i](torch.randn(2, 1, 28, 28)).shape[1:3] for i in (2, len(net) - 1)]
-    assert heights == [(8, 14), (32, 4)]
+    heights = [net[:i](torch.randn(2, 1, 28, 28)).shape[1:3] for i in (1, len(net) - 1)]
+    assert heights == [(8, 14), (32, 4) if depth > 2 else (8, 14)]
 
 
 def test_resnet18_parameters_and_stages():
@@ -356,6 +463,8 @@ def test_resnet18_parameters_and_stages():
     assert small == [28, 28, 14, 7, 4, 1]
     compact = ns["summary"](ns["compact_resnet"](), 1, torch.randn(2, 1, 28, 28))
     assert compact == [14, 14, 7, 4, 1]
+    pooled = ns["summary"](ns["pooled_resnet"](), 3, torch.randn(2, 1, 28, 28))
+    assert pooled == [14, 14, 7, 4, 1]
 
 
 @pytest.mark.parametrize("size", [32, 65])
@@ -374,54 +483,182 @@ def test_resnet18_is_torchvisions(size):
                  rtol=1e-3, atol=1e-3)
 
 
-def test_without_bn_and_gradient_norms():
+def test_fresh_networks_of_one_seed_have_the_same_start():
+    plain, residual = (ns["fresh"](block, 14, 3) for block in (Plain, Residual))
+    draws = torch.rand(2)
+    assert set(plain.state_dict()) < set(residual.state_dict())
+    for name, value in plain.state_dict().items():
+        assert torch.equal(value, residual.state_dict()[name])
+    other = ns["fresh"](Plain, 14, 4)
+    assert not torch.equal(other[0][0].weight, plain[0][0].weight)
+    ns["fresh"](Residual, 14, 3)
+    assert torch.equal(draws, torch.rand(2))  # the same batches follow
+
+
+def test_without_bn_and_he_init():
     torch.manual_seed(0)
     net = ns["three_stages"](Residual, 14)
-    before = copy.deepcopy(net.state_dict())
-    X, y = torch.randn(4, 1, 28, 28), torch.arange(4)
-    norms = ns["gradient_norms"](net, X, y)
-    assert len(norms) == 13 and min(norms) > 0
-    assert_close(net.state_dict(), before, rtol=0, atol=0)
-    assert all(p.grad is None for p in net.parameters())
-    F.cross_entropy(net(X), y).backward()
-    assert norms[0] == pytest.approx(net[0][0].weight.grad.norm().item(), rel=1e-4)
     bare = ns["without_bn"](net)
     assert bare is net
     assert not any(isinstance(m, nn.BatchNorm2d) for m in net.modules())
-    assert net(X).shape == (4, 10)
+    assert net(torch.randn(4, 1, 28, 28)).shape == (4, 10)
+    conv = nn.Conv2d(64, 64, 3)
+    ns["he_init"](nn.Sequential(conv))
+    assert conv.weight.var().item() == pytest.approx(2 / (64 * 9), rel=0.05)
+    assert conv.bias.abs().max() == 0
 
 
-def test_lesion_leaves_out_one_block_and_changes_nothing():
+def test_sizes_are_those_of_outputs_and_gradients():
+    torch.manual_seed(0)
+    net, X, y = ns["three_stages"](Residual, 14), torch.randn(4, 1, 28, 28), torch.arange(4)
+    signal, gradient = ns["sizes"](net, X, y)
+    assert len(signal) == len(gradient) == 7
+    stem = net[0](X).detach().requires_grad_()
+    F.cross_entropy(net[1:](stem), y).backward()
+    assert signal[0] == pytest.approx(stem.std().item(), rel=1e-4)
+    assert gradient[0] == pytest.approx(stem.grad.norm().item(), rel=1e-3)
+
+
+def test_reestimated_statistics_are_those_of_the_data():
+    torch.manual_seed(0)
+    net, X = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3)), torch.randn(100, 1, 8, 8)
+    assert ns["reestimate"](net, X, batch_size=50) is net and not net.training
+    outputs = net[0](X)
+    assert_close(net[1].running_mean, outputs.mean((0, 2, 3)).detach(), rtol=1e-3, atol=1e-5)
+    assert_close(net[1].running_var, outputs.var((0, 2, 3)).detach(), rtol=0.02, atol=0)
+    assert net[1].momentum == 0.1
+
+
+def test_input_gradients_and_their_agreement():
+    torch.manual_seed(0)
+    start, end = torch.randn(2, 1, 4, 4)
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    gradients = ns["input_gradients"](linear, start[None], end[None], steps=5)
+    assert_close(gradients, linear[1].weight[0].expand(6, 16))
+    assert ns["agreement"](gradients) == pytest.approx(1)
+    assert abs(ns["agreement"](torch.randn(200, 1000))) < 0.02
+
+
+def test_lesion_leaves_out_blocks_and_changes_nothing():
     torch.manual_seed(0)
     net = ns["three_stages"](Residual, 14)
     X, y = torch.randn(50, 1, 28, 28), torch.arange(50) % 10
     net(X)
     before = copy.deepcopy(net.state_dict())
-    result = ns["lesion"](net, X, y)
-    assert list(result) == [1, 2, 4, 6]  # 3 and 5 change the shape
+    assert ns["removable"](net) == [1, 2, 4, 6]  # 3 and 5 change the shape
     rest = copy.deepcopy(net).eval()
-    rest[4] = nn.Identity()
+    rest[4] = rest[1] = nn.Identity()
     expected = (rest(X).argmax(1) == y).float().mean().item()
-    assert result[4] == pytest.approx(expected)
+    assert ns["lesion"](net, (1, 4), X, y) == pytest.approx(expected)
+    expected = (ns["reestimate"](rest, X)(X).argmax(1) == y).float().mean().item()
+    assert ns["lesion"](net, (1, 4), X, y, X) == pytest.approx(expected)
     assert len(net) == 8
     assert_close(net.state_dict(), before, rtol=0, atol=0)
 
 
-def test_errors():
-    history = ns["lab"].History("x", train_accuracy=[0.5, 0.75], val_accuracy=[0.25])
-    assert ns["errors"](history) == ([0.5, 0.25], [0.75])
+@quick
+@given(h=st.integers(1, 9), out=st.integers(1, 4))
+def test_resnet_ds_shortcut_has_the_shape_of_stride_2(h, out):
+    X = torch.randn(2, 3, h, h + 1)
+    assert ns["shortcut_d"](3, out)(X).shape == nn.Conv2d(3, out, 1, 2)(X).shape
+
+
+def test_preactivation_net_has_a_bare_stem():
+    net = ns["preactivation_net"](14)
+    assert isinstance(net[0], nn.Conv2d) and isinstance(net[1], PreActivation)
+    assert isinstance(net[-1][0], nn.BatchNorm2d)
+    assert net(torch.randn(2, 1, 28, 28)).shape == (2, 10)
+
+
+def test_a_direction_is_as_long_as_the_nets_filters():
+    net = ns["three_stages"](Residual, 8)
+    for p, d in zip(net.parameters(), ns["direction"](net, torch.Generator().manual_seed(0)),
+                    strict=True):
+        lengths = [t.detach().flatten(1).norm(dim=1) for t in (p, d)] if p.ndim > 1 else [d, d]
+        assert_close(*lengths)
+        assert p.ndim > 1 or d.abs().max() == 0
+
+
+def test_deep_mlp_starts_as_stem_and_head():
+    net, X = ns["deep_mlp"](0, num_blocks=2, width=8), torch.randn(5, 1, 4, 4)
+    assert_close(net(X), net[-1](net[:4](X)))
+
+
+# ------------------------------------------------------------------------------- your turn
+def told(judge, attempt):
+    """The hint, or None where the attempt is right."""
+    try:
+        ns[judge](attempt)
+    except AssertionError as hint:
+        return str(hint)
+    return None
+
+
+@pytest.mark.parametrize("task", ["undo", "forward", "lengths"])
+def test_solutions_pass_and_skeletons_are_open(task):
+    assert told(f"judge_{task}", ns[f"solved_{task}"]) is None
+    skeletons = run_cells("resnet", dict(ns), "your-turn")
+    with pytest.raises(NotImplementedError):
+        ns[f"judge_{task}"](skeletons[f"my_{task}"])
+
+
+def undo(gamma=lambda bn: (bn.running_var + bn.eps).sqrt(), beta=lambda bn: bn.running_mean):
+    def attempt(bn):
+        bn.weight.data, bn.bias.data = gamma(bn), beta(bn).clone()
+    return attempt
+
+
+def reset(bn):
+    bn.reset_running_stats()
+
+
+@pytest.mark.parametrize("attempt, hint", [
+    (undo(gamma=lambda bn: bn.running_var), "a root"),
+    (undo(gamma=lambda bn: bn.running_var.sqrt()), "epsilon is missing"),
+    (undo(gamma=lambda bn: 1 / (bn.running_var + bn.eps).sqrt()), "undo the division"),
+    (undo(beta=lambda bn: -bn.running_mean), "wrong sign"),
+    (undo(beta=lambda bn: 0 * bn.running_mean), "undo the subtraction"),
+    (reset, "not the statistics")])
+def test_wrong_ways_to_do_nothing_get_their_hint(attempt, hint):
+    assert hint in (told("judge_undo", attempt) or "")
+
+
+@pytest.mark.parametrize("attempt, hint", [
+    (lambda b, X: F.relu(b.branch(X)), "shortcut is missing"),
+    (lambda b, X: b.conv3(X) + F.relu(b.branch(X)), "behind the sum"),
+    (lambda b, X: b.conv3(X) + b.branch(X), "there is a ReLU"),
+    (lambda b, X: F.relu(b.conv3(X) + b.conv2(F.relu(b.bn1(b.conv1(X))))), "second batch norm"),
+    (lambda b, X: F.relu(b.conv3(X) + b.bn2(b.conv2(b.bn1(b.conv1(X))))), "between the conv"),
+    (lambda b, X: F.relu(X + b.branch(X)), "must pass through conv3"),
+    (lambda b, X: 2 * b(X), "another function")])
+def test_wrong_forward_passes_get_their_hint(attempt, hint):
+    assert hint in (told("judge_forward", attempt) or "")
+
+
+def lengths(Js, v):
+    return ns["solved_lengths"](Js, v)
+
+
+@pytest.mark.parametrize("attempt, hint", [
+    (lambda Js, v: lengths(Js, v)[:-1], "4 lengths"),
+    (lambda Js, v: lengths([J.T for J in Js], v), "transposed"),
+    (lambda Js, v: lengths(Js[::-1], v), "start at the last block"),
+    (lambda Js, v: lengths(Js, v)[::-1], "from length 0 up"),
+    (lambda Js, v: [v] * 4, "longer by one")])
+def test_wrong_lengths_get_their_hint(attempt, hint):
+    assert hint in (told("judge_lengths", attempt) or "")
 
 
 def test_stochastic_depth_drops_whole_images_and_keeps_the_mean():
     torch.manual_seed(0)
     block = ns["StochasticDepth"](3, 3)
     X = torch.randn(1, 3, 4, 4)
-    full = PreActivation.residual(block.eval(), X)
-    assert_close(block.residual(X), full)
+    full = PreActivation.branch(block.eval(), X)
+    assert_close(block.branch(X), full)
     block.bn1.eval()
     block.bn2.eval()
     block.training = True  # the block alone: its batch norms stay in evaluation mode
-    draws = block.residual(X.expand(4000, 3, 4, 4))
+    draws = block.branch(X.expand(4000, 3, 4, 4))
     kept = draws.flatten(1).abs().sum(1) > 0
     assert kept.float().mean().item() == pytest.approx(1 - block.p, abs=0.03)
     assert_close(draws[kept], (full / (1 - block.p)).expand_as(draws[kept]),
@@ -429,16 +666,10 @@ def test_stochastic_depth_drops_whole_images_and_keeps_the_mean():
 
 
 # ---------------------------------------------------------- numbers that would be rounded
-@pytest.mark.parametrize("depth", [-4, 2, 7, 9, 10, 18, 49])
+@pytest.mark.parametrize("depth", [-4, 1, 7, 9, 10, 18, 49])
 def test_other_depths_are_refused(depth):
-    with pytest.raises(ValueError, match=rf"depth {depth} is not 6n \+ 2"):
+    with pytest.raises(ValueError, match=rf"depth {depth} is not 6m \+ 2"):
         ns["three_stages"](Residual, depth)
-
-
-@pytest.mark.parametrize("channels", [2, 6, 9, 255])
-def test_a_bottleneck_needs_a_whole_quarter(channels):
-    with pytest.raises(ValueError, match=f"{channels} channels"):
-        ns["Bottleneck"](channels)
 
 
 @pytest.mark.parametrize("num_blocks", [-1, 0, 2, 4, 7])

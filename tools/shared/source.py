@@ -47,11 +47,18 @@ def pages_address(repository):
     return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
 
 
-def chapter_names():
-    """The chapters of ``_toc.yml``, in order."""
+def chapter_names(numbered=False):
+    """The chapters of ``_toc.yml``, in order: all that is executed, or those with a number."""
     toc = yaml.safe_load(read(ROOT / "_toc.yml"))
-    paths = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
+    paths = [entry["file"] for part in toc["parts"] if part.get("numbered") or not numbered
+             for entry in part["chapters"]]
     return [path.split("/")[1] for path in paths if path.startswith(f"{CHAPTERS.name}/")]
+
+
+def number(name):
+    """The chapter's number in the book; 0 for a page without one, such as the epilogue."""
+    names = chapter_names(numbered=True)
+    return names.index(name) + 1 if name in names else 0
 
 
 def chapter_path(name):

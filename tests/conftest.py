@@ -68,9 +68,9 @@ def book(tmp_path_factory, stand_in):
     copy_tree(root)
     shutil.copy(FOURTH, root / "chapters" / "scaling.md")
     toc = (root / "_toc.yml").read_text(encoding="utf-8")
-    (root / "_toc.yml").write_text(toc.replace("  - caption: Appendix",
+    (root / "_toc.yml").write_text(toc.replace("  - caption: Epilogue",
                                                "      - file: chapters/scaling\n"
-                                               "  - caption: Appendix"), encoding="utf-8")
+                                               "  - caption: Epilogue"), encoding="utf-8")
     environment = {"BUDGET": "smoke", "FASHION_MNIST_ROOT": str(stand_in)}
     executed = tool(root, "run", **environment)
     assert executed.returncode == 0, executed.stdout[-5000:]

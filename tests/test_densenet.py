@@ -351,18 +351,23 @@ def test_reuse_is_the_mean_absolute_weight(first, growth, layers, k):
 
 
 def test_block_reuse_reads_every_layer_of_a_block():
-    size = chapter.size
-    net = chapter.compact_densenet()
-    for i, n in enumerate(size["num_convs"], start=1):
-        r = chapter.block_reuse(net, i)
-        assert r.shape == (n + 1, n + 1)
-        assert r.isnan().equal(torch.ones(n + 1, n + 1).tril(-1).bool())
+    net, growth = chapter.compact_densenet(), chapter.size["growth_rate"]
+    assert len(chapter.connections_of(net)) == sum(
+        (n + 1) * (n + 2) // 2 for n in chapter.size["num_convs"])
+    for i, n in enumerate(chapter.size["num_convs"], start=1):
+        found = chapter.block_reuse(net, i)
+        assert list(found) == [cut for cut in chapter.connections_of(net) if cut[0] == i]
         dense = net.get_submodule(f"dense{i}")
-        first, growth = dense.net[0][0].num_features, size["growth_rate"]
-        for layer, conv in enumerate(block[-1] for block in dense.net):
-            for s in range(layer + 1):
+        first = dense.net[0][0].num_features
+        for layer, conv in enumerate((block[-1] for block in dense.net), start=1):
+            for s in range(layer):
                 start, stop = (first + growth * (s - 1), first + growth * s) if s else (0, first)
-                assert_close(r[s, layer], conv.weight.detach()[:, start:stop].abs().mean())
+                weight = conv.weight.detach()[:, start:stop].abs().mean().item()
+                assert found[i, s, layer] == pytest.approx(weight)
+        after = chapter.readers(net, i)[n]
+        assert after is (net.head if i == len(chapter.size["num_convs"])
+                         else net.get_submodule(f"transition{i}"))
+        assert sum(chapter.segments_read(net, i, n + 1)) == after[0].num_features
 
 
 # ---------------------------------------------------------- numbers that would be rounded

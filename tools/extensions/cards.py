@@ -22,9 +22,10 @@ class Cards(SphinxDirective):
 
     def run(self):
         """Parse them as Markdown of the page."""
+        names = chapter_names(numbered=True)
         cards = "\n".join(CARD.format(number=number, **vars(heading(name)))
-                          for number, name in enumerate(chapter_names(), start=1))
-        columns = min(len(chapter_names()), 3)
+                          for number, name in enumerate(names, start=1))
+        columns = min(len(names), 3)
         return self.parse_text_to_nodes(
             f"::::{{grid}} 1 1 {columns} {columns}\n:gutter: 3\n\n{cards}::::")
 

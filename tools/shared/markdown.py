@@ -63,9 +63,9 @@ class Chapter:
             for label in self._labels(cell):
                 kind = label.split("-")[0]
                 counts[kind] += 1
-                self.names[label] = {"eq": f"({number}.{counts[kind]})",
-                                     "fig": f"Figure {number}.{counts[kind]}",
-                                     "ex": f"Exercise {number}.{counts[kind]}"}[kind]
+                counted = f"{number}.{counts[kind]}" if number else counts[kind]
+                self.names[label] = {"eq": f"({counted})", "fig": f"Figure {counted}",
+                                     "ex": f"Exercise {counted}"}[kind]
 
     @staticmethod
     def _labels(cell):

@@ -17,6 +17,7 @@ from tools.shared.source import (
     code_cells,
     config,
     heading,
+    number,
     pages_address,
     repository_address,
 )
@@ -90,12 +91,13 @@ def site_address(book):
 def opening(name, nb, run, book):
     """The first lines: a badge that opens the notebook in Colab, and whose outputs it holds."""
     facts, site = run.facts, site_address(book)
-    number, minutes = chapter_names().index(name) + 1, divmod(facts["run_seconds"], 60)
+    minutes = divmod(facts["run_seconds"], 60)
+    place = f"Chapter {number(name)}" if number(name) else "A page"
     path = urlsplit(repository_address(book["repository"]["url"])).path
     colab = (f"{book['launch_buttons']['colab_url']}/github{path}/blob/"
              f"{book['repository']['branch']}/chapters/{name}.ipynb")
     return (f"[![Open in Colab]({COLAB_BADGE})]({colab})\n\n"
-            f"*Chapter {number} of [{book['title']}]({site}/chapters/{name}.html). The outputs are "
+            f"*{place} of [{book['title']}]({site}/chapters/{name}.html). The outputs are "
             f"those of a run on {facts['device']}, {facts['date']}, budget {facts['budget']}, "
             f"{minutes[0]} min {minutes[1]} s.*")
 
@@ -105,7 +107,7 @@ def portable(name, nb, run):
     book = config()
     site = site_address(book)
     labels = {heading(other).label: f"{site}/chapters/{other}.html" for other in chapter_names()}
-    chapter = Chapter(chapter_names().index(name) + 1, nb.cells, labels)
+    chapter = Chapter(number(name), nb.cells, labels)
     cells, folded = [nbformat.v4.new_markdown_cell(opening(name, nb, run, book))], False
     for cell in nb.cells:
         if cell.cell_type == "markdown":

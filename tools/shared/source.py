@@ -57,16 +57,23 @@ def pages_address(repository):
     return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
 
 
-def chapter_names():
-    """The chapters of ``_toc.yml``, in order."""
+def chapter_names(numbered=False):
+    """The chapters of ``_toc.yml``, in order: all that is executed, or those with a number."""
     toc = read_yaml(ROOT / "_toc.yml")
-    paths = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
+    paths = [entry["file"] for part in toc["parts"] if part.get("numbered") or not numbered
+             for entry in part["chapters"]]
     names = [path.split("/")[1] for path in paths if path.startswith(f"{CHAPTERS.name}/")]
     for name in names:
         if not chapter_path(name).is_file():
             raise WordsError(f"{ROOT / '_toc.yml'} names the chapter {name}, and there is no "
                              f"{chapter_path(name)}. Write it, or take its line out.")
     return names
+
+
+def number(name):
+    """The chapter's number in the book; 0 for a page without one, such as the epilogue."""
+    names = chapter_names(numbered=True)
+    return names.index(name) + 1 if name in names else 0
 
 
 def chapter_path(name):

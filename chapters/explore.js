@@ -383,7 +383,7 @@ const explore = (() => {
       for (let i = 0; i < n; i++) {
         const gone = out.has(i), x = left + i * size;
         const block = add(svg, "g", {tabindex: 0, role: "checkbox", "aria-checked": !gone,
-          "aria-label": `block ${i + 1}`, style: "cursor: pointer"});
+          "aria-label": `block ${data.names[i]}`, style: "cursor: pointer"});
         add(block, "rect", {x: x + size * .15, y: 46, width: size * .7, height: 34, rx: 4,
           fill: gone ? "none" : ORANGE, stroke: gone ? GREY : ORANGE,
           "stroke-dasharray": gone ? "3 3" : "none"});
@@ -391,7 +391,7 @@ const explore = (() => {
           `H${x + size * .9}V30`, fill: "none", stroke: "currentColor",
           "stroke-opacity": gone ? .15 : .8});
         add(block, "text", {x: x + size / 2, y: 68, "text-anchor": "middle",
-          fill: gone ? "currentColor" : "#1a1a1a"}, i + 1);
+          fill: gone ? "currentColor" : "#1a1a1a"}, data.names[i]);
         const flip = () => { gone ? out.delete(i) : out.add(i); redraw(); };
         block.addEventListener("click", flip);
         block.addEventListener("keydown", event => {

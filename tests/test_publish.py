@@ -12,7 +12,7 @@ from conftest import copy_tree, tool
 from tools import publish
 from tools.shared import building, markdown, notebook, source, store
 from tools.shared.command import WordsError
-from tools.shared.source import CHAPTERS, ROOT, chapter_names, code_cells, read_chapter
+from tools.shared.source import CHAPTERS, ROOT, chapter_names, code_cells, number, read_chapter
 
 NAMES = chapter_names()
 FACTS = {"data": "Fashion-MNIST", "device": "a CPU", "budget": "cpu", "date": "2026-01-01",
@@ -57,18 +57,23 @@ def test_no_raw_myst_is_left(made):
     assert joined.count("Solution of Exercise ") == text.count("{solution-start}")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", chapter_names(numbered=True))
 def test_numbers_are_the_books(name, book):
     html = (book / "_build" / "html" / "chapters" / f"{name}.html").read_text(encoding="utf-8")
-    chapter = markdown.Chapter(NAMES.index(name) + 1, read_chapter(name).cells, {})
+    chapter = markdown.Chapter(number(name), read_chapter(name).cells, {})
     for label, words in chapter.names.items():
         if label.startswith("eq-"):
             assert re.search(rf'id="equation-{label}">\s*<span class="eqno">{re.escape(words)}',
                              html)
         if label.startswith("fig-"):
-            number = words.split()[1]
-            assert re.search(rf'id="{label}".*?<span class="caption-number">Fig. {number} </span>',
+            shown = words.split()[1]
+            assert re.search(rf'id="{label}".*?<span class="caption-number">Fig. {shown} </span>',
                              html, re.DOTALL)
+
+
+def test_a_page_without_a_number_has_figures_without_one():
+    chapter = markdown.Chapter(number("epilogue"), read_chapter("epilogue").cells, {})
+    assert set(chapter.names.values()) == {"Figure"}
 
 
 def test_code_is_untouched_and_ids_are_stable(tmp_path):

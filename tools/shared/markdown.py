@@ -52,7 +52,10 @@ def sources():
 
 
 class Chapter:
-    """One chapter's numbers: equations, figures and exercises, in the book's order."""
+    """One chapter's numbers: equations, figures and exercises, in the book's order.
+
+    A page without a number, 0, has figures without one.
+    """
 
     def __init__(self, number, cells, pages):
         self.number, self.pages = number, pages
@@ -63,9 +66,9 @@ class Chapter:
             for label in self._labels(cell):
                 kind = label.split("-")[0]
                 counts[kind] += 1
-                counted = f"{number}.{counts[kind]}" if number else counts[kind]
-                self.names[label] = {"eq": f"({counted})", "fig": f"Figure {counted}",
-                                     "ex": f"Exercise {counted}"}[kind]
+                counted = f" {number}.{counts[kind]}" if number else ""
+                self.names[label] = {"eq": f"({counted.strip()})", "fig": f"Figure{counted}",
+                                     "ex": f"Exercise{counted}"}[kind]
 
     @staticmethod
     def _labels(cell):

@@ -184,7 +184,9 @@ def test_validations_on_the_way(data):
     assert [row[1:] for row in plain.curve] == [*zip(plain.val_loss, plain.val_accuracy)]
 
 
-def test_your_turn(capsys):
+def test_your_turn(capsys, monkeypatch):
+    monkeypatch.setattr(report, "_OPEN", [])
+
     def judge(attempt):
         if attempt(2, 3) == 6:
             raise AssertionError("it multiplies; add")

@@ -46,9 +46,9 @@ def smooth(losses, window=20):
 def plot_band(ax, x, rows, label, **style):
     """The median of the rows as a line, their range as a band, as far as each row reaches."""
     there = [[row[i] for row in rows if len(row) > i] for i in range(max(map(len, rows)))]
-    marker = "o" if len(there) < 16 else None
+    style["marker"] = style.get("marker", "o") if len(there) < 30 else None  # no blots
     [line] = ax.plot(x[:len(there)], list(map(statistics.median_low, there)), label=label,
-                     **{"marker": marker, **style})
+                     **style)
     ax.fill_between(x[:len(there)], list(map(min, there)), list(map(max, there)),
                     color=line.get_color(), alpha=0.2, linewidth=0)
 

@@ -1,6 +1,5 @@
 """What a busy neighbour costs a training in bfloat16, by the number of its threads."""
 import contextlib
-import os
 import subprocess
 import sys
 import time
@@ -44,7 +43,7 @@ def training_seconds(threads, busy, entry, data):
 
 def race(rounds):
     """Seconds quiet and busy: on all threads, on one, and as lab.train chooses."""
-    number = os.cpu_count() or 1
+    number = training.choose_threads()  # of a quiet machine; also notes how many there are
     data = part(lab.fashion_mnist(), lab.pick(smoke=256, cpu=6144, gpu=6144))
     entry = next(one for one in entries() if one.recipe.get("fast"))
     rows = []

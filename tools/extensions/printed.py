@@ -192,8 +192,9 @@ def formula_index(chapters):
         if found:
             lines.append(rf"\formulachapter{{{tex(page.next_node(nodes.title).astext())}}}")
         for block in found:
-            section = next(n for n in _ancestors(block) if isinstance(n, nodes.section))
-            title = section.next_node(nodes.title).astext()
+            # The text of a solution is a section without a title.
+            title = next(n[0].astext() for n in _ancestors(block) if isinstance(n, nodes.section)
+                         and n.children and isinstance(n[0], nodes.title))
             lines.append(rf"\formulaentry{{equation:{block['docname']}:{block['label']}}}"
                          rf"{{{tex(title)}}}{{{block['label']}}}")
     return "\n".join(lines)

@@ -12,7 +12,8 @@ from tools.shared.execution import THREADS
 from tools.shared.source import ROOT
 
 os.environ.update({**THREADS, **os.environ})  # before torch loads
-hypothesis.settings.register_profile("book", deadline=None)  # machines are busy
+# Machines are busy; the same draws everywhere, so that a test that passed passes again.
+hypothesis.settings.register_profile("book", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("book")
 FOURTH = Path(__file__).with_name("fourth_chapter.md")
 TREE = ("_config.yml", "_toc.yml", "index.md", "results.md", "references.md", "references.bib",

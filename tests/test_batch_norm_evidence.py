@@ -3,7 +3,7 @@ import copy
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
@@ -32,6 +32,7 @@ def randn(*shape, seed=0):
 def test_partial_derivatives_and_jacobian(m, seed):
     column = randn(m, seed=seed)
     var, mean = torch.var_mean(column, correction=0)
+    assume(var > 0.1)  # numbers that hardly differ leave little but rounding errors
     s = torch.sqrt(var + EPS)
     names = {**CHAPTER, "column": column, "column_mean": mean, "column_var": var, "s": s,
              "column_hat": (column - mean) / s, "eps": EPS,

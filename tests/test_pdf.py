@@ -99,7 +99,8 @@ def test_numbers_are_the_sites(book, printed, texts, name):
 
 
 def test_every_picture_of_the_site_is_there_and_vector(book, printed, inside):
-    pictures = sum(len(page(book, name).select("article figure[id^=fig-], article .frames"))
+    moving = "article figure[id^=fig-], article .frames, article .explorable"
+    pictures = sum(len(page(book, name).select(moving))
                    for name in [*CHAPTERS, "scaling"])
     assert latex(book).count(r"\sphinxincludegraphics{") == pictures + 1  # and the front page's
     assert len(re.findall("/Alt ?<feff", inside)) == pictures + 1

@@ -238,8 +238,8 @@ def test_changed_code_names_its_lines_and_is_not_published(clone):
     name = NAMES[0]
     path = clone / "chapters" / f"{name}.md"
     lines = path.read_text(encoding="utf-8").splitlines()
-    at = lines.index("lab.setup()")
-    lines[at] = "lab.setup(), print()"
+    at = next(i for i, line in enumerate(lines) if line.startswith("lab.setup("))
+    lines[at] = f"print(), {lines[at]}"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     done = tool(clone, "publish", name)
     assert done.returncode == 1 and "run `make run` first" in done.stdout

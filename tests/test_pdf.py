@@ -107,7 +107,7 @@ def test_every_picture_of_the_site_is_there_and_vector(book, printed, inside):
     # What is pixels in a vector plot is the data's own pictures: small.
     for row in shown("pdfimages", "-list", printed).splitlines()[2:]:
         width, height = map(int, row.split()[3:5])
-        assert max(width, height) <= 600, row
+        assert max(width, height) <= 700, row
 
 
 @pytest.mark.parametrize("name", CHAPTERS)

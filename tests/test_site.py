@@ -4,16 +4,13 @@ import functools
 import gzip
 import mimetypes
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
-from urllib.error import URLError
 from urllib.parse import unquote, urlsplit
 from urllib.request import urlopen
 from xml.etree import ElementTree
@@ -21,13 +18,12 @@ from xml.etree import ElementTree
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import executed_at
+from conftest import executed_at, wait_for
 from fontTools.ttLib import TTFont
 from markdown_it import MarkdownIt
 from mdit_py_plugins.colon_fence import colon_fence_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.front_matter import front_matter_plugin
-from playwright.sync_api import sync_playwright
 from test_book import page as parsed
 
 from tools.extensions import share
@@ -37,9 +33,6 @@ CHAPTERS = [f"chapters/{name}" for name in chapter_names()]
 NUMBERED = [f"chapters/{name}" for name in chapter_names(numbered=True)]
 PAGES = [*CHAPTERS, "chapters/scaling", "index", "results", "references"]
 ALL_PAGES = [*PAGES, "genindex", "search"]
-BROWSERS = "chromium", "chromium-browser", "google-chrome"
-FLAGS = ("--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
-         "--disable-background-networking --disable-component-update").split()
 ALL_TYPESET = "document.querySelectorAll('.math:not(:has(mjx-container))').length == 0"
 # Side bars glide, colours fade.
 AT_REST = "document.getAnimations().every(one => one.playState != 'running')"
@@ -50,16 +43,6 @@ PHONE, TABLET, DESKTOP = 390, 768, 1440
 def site(book):
     """The built site's folder."""
     return book / "_build" / "html"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A Chromium of this machine."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if not found:
-        pytest.skip(f"no browser: install one of {', '.join(BROWSERS)}")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=found, args=FLAGS)
 
 
 @functools.cache
@@ -464,16 +447,3 @@ def test_pages_ask_nothing_of_other_hosts(site, browser):
         setTimeout(() => done('nothing'), 5000);
     })""")
     assert blocked.startswith("http://127.0.0.1:9")
-
-
-def wait_for(condition, seconds=240):
-    """Ask until it holds; a server that does not listen yet is asked again."""
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            if condition():
-                return
-        except URLError:
-            pass
-        assert time.monotonic() < end, "nothing came"
-        time.sleep(0.2)

@@ -6,24 +6,19 @@ import re
 
 KINDS = {"✓": "yes", "✗": "no", "–": "open", "○": "open"}
 # A mark at a line's start; a long claim goes on in indented lines.
-CLAIM = re.compile(rf"^((?:<pre><span></span>)?)([{''.join(KINDS)}]) (.*(?:\n  .*)*)\n",
-                   re.MULTILINE)
-OUTPUT = re.compile(r'<div class="output stream [^>]*><div class="highlight"><pre>.*?</pre>',
-                    re.DOTALL)
-
-
-def strip(match):
-    """A line of its own kind."""
-    before, mark, text = match.groups()
-    return f'{before}<span class="claim claim-{KINDS[mark]}">{mark} {text}</span>\n'
+CLAIM = re.compile(rf"^([{''.join(KINDS)}]) .*(?:\n  .*)*$", re.MULTILINE)
+OUTPUT = re.compile(r'(<div class="output stream [^>]*><div class="highlight"><pre><span></span>)'
+                    r"(.*?)</pre>", re.DOTALL)
 
 
 def see(_app, _page, _template, context, _doctree):
     """Mark the claims of a page's outputs."""
     if "body" in context:
+        def strip(claim):
+            return f'<span class="claim claim-{KINDS[claim[1]]}">{claim[0]}</span>'
+
         context["body"] = OUTPUT.sub(
-            lambda output: CLAIM.sub(strip, output[0].replace("<pre>", "\n<pre>", 1)).replace(
-                "\n<pre>", "<pre>", 1), context["body"])
+            lambda output: f"{output[1]}{CLAIM.sub(strip, output[2])}</pre>", context["body"])
 
 
 def setup(app):

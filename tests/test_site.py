@@ -380,7 +380,8 @@ def test_sitemap_lists_the_pages(site, base):
 
 @contextlib.contextmanager
 def preview(book, stand_in):
-    """The live preview of a book's copy; yields what it has said so far, a list of lines."""
+    """The live preview of a book's copy; yields its address and what it has said so far, a list
+    of lines, once it answers: before that it sees no change."""
     env = {**os.environ, "BUDGET": "smoke", "FASHION_MNIST_ROOT": str(stand_in)}
     server = subprocess.Popen([sys.executable, "-u", "-m", "tools.serve", "--port", "0"], cwd=book,
                               env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -390,23 +391,21 @@ def preview(book, stand_in):
     thread.start()
     try:
         wait_for(lambda: any("http://" in line or "failed" in line for line in said))
-        yield said
+        built = [line for line in said if line.startswith("Built")]
+        assert built, said
+        url = built[0].split()[-1]
+        wait_for(lambda: urlopen(url, timeout=60))
+        yield url, said
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(60)
         thread.join(60)
 
 
-def address(said):
-    """Where the preview is, by its lines."""
-    return next(line for line in said if line.startswith("Built")).split()[-1]
-
-
 def test_live_preview_shows_a_change_and_executes_nothing(book, stand_in):
     text, before = (book / "index.md").read_text(), executed_at(book)
     try:
-        with preview(book, stand_in) as said:
-            url = address(said)
+        with preview(book, stand_in) as (url, _):
             fetch = functools.partial(urlopen, f"{url}/index.html", timeout=60)
             wait_for(lambda: b"Normalize" in fetch().read())
             (book / "index.md").write_text(text.replace("## What you need", "A new line.\n\n## A"))
@@ -421,8 +420,7 @@ def test_live_preview_tells_which_line_failed_and_keeps_the_old_page(book, stand
     text, before = path.read_text(), executed_at(book)
     line = text.split("\n").index("data = lab.fashion_mnist()") + 1
     try:
-        with preview(book, stand_in) as said:
-            url = address(said)
+        with preview(book, stand_in) as (url, said):
             path.write_text(text.replace("data = lab.fashion_mnist()", "data = lab.no_such_name()"))
             wait_for(lambda: any("The build failed" in line for line in said))
             told = "".join(said)

@@ -65,7 +65,7 @@ def build(folder, text):
     (folder / "a.png").touch()
     warnings = io.StringIO()
     config = {"extensions": ["myst_parser", "tools.extensions.maths"],
-              "myst_enable_extensions": ["dollarmath", "amsmath"], "html_theme": "sphinx_book_theme",
+              "html_theme": "sphinx_book_theme", "myst_enable_extensions": ["dollarmath"],
               "html_math_renderer": "built", "math_eqref_format": "({number})"}
     with docutils_namespace():
         Sphinx(folder, None, folder / "out", folder / "out", "html", status=None,
@@ -85,7 +85,7 @@ def test_formulas_are_set_wherever_they_stand(tmp_path):
     assert block.select_one(".eqno a.headerlink")["href"] == "#equation-eq-one"
     assert soup.select_one('a[href="#equation-eq-one"].reference').get_text() == "(1)"
     assert block.annotation.get_text() == PAGE.split("$$")[1].strip()
-    assert [tag.get_text() for tag in soup.select("p annotation")] == [r"{\mu_B} < 1"]
+    assert r"{\mu_B} < 1" in [tag.get_text() for tag in soup.select("p annotation")]
     assert soup.select("mjx-math .tex-mean") and not soup.select("script[src*=mathjax i]")
 
 

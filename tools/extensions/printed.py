@@ -20,6 +20,7 @@ from sphinx.transforms.post_transforms.images import ImageConverter
 from sphinx.util.texescape import escape
 
 from figures.draw import render
+from tools.shared import colours
 from tools.shared.building import remarks
 from tools.shared.source import git
 
@@ -250,7 +251,7 @@ def prepare(app):
              "bookpicture": "cover.pdf", "bookaddress": config.html_baseurl}
     app.builder.context["preamble"] += "".join(
         f"\\newcommand{{\\{name}}}{{{text}}}\n" for name, text in facts.items())
-    app.builder.context["preamble"] += (
+    app.builder.context["preamble"] += colours.latex() + (
         rf"\hypersetup{{pdftitle={{{tex(config.html_title)}}}, pdfsubject={{\booksubtitle}}, "
         rf"pdflang={{{config.language}}}}}")
 

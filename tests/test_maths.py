@@ -11,7 +11,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import docutils_namespace
 
-from tools.extensions import maths
+from tools.extensions import coloured, maths
 from tools.shared import colours
 
 PAGE = r"""
@@ -93,7 +93,7 @@ def test_fonts_and_rules_are_those_that_are_shown(tmp_path):
     site, _ = build(tmp_path, PAGE)
     css = (site / "_static" / "mathjax.css").read_text(encoding="utf-8")
     assert "mjx-c1D707" in css and "mjx-c1D70F" not in css  # mu, tau
-    assert ".tex-mean { color: " in css
+    assert "mjx-math .tex-mean, " in css
     fonts = re.findall(r'url\("([^"]*)"\)', css)
     assert len(fonts) > 10 and all((site / "_static" / font).is_file() for font in fonts)
     italic = TTFont(site / "_static" / "mathjax" / "MathJax_Math-Italic.woff2").getBestCmap()
@@ -131,3 +131,13 @@ def test_colours_are_written_for_each_place():
     assert colours.plain(tex) == r"\frac{{\mu_{B_{1}}}}{\sqrt{{\sigma^2}}} \meaning"
     assert colours.inline(tex).startswith(r"\frac{{\color{#0072B2}{\mu_{B_{1}}}}}{")
     assert r"\newcommand{\mean}[1]{{\color[HTML]{0072B2}#1}}" in colours.latex()
+
+
+def test_names_have_their_symbols_colours_where_code_computes_an_equation():
+    line = '<span class="n">mean</span> = <span class="n">x</span>' \
+           '<span class="o">.</span><span class="n">mean</span>'
+    body = "".join(f'<div class="cell {tag}docutils">\n<div class="cell_input"><pre>{line}</pre>'
+                   for tag in ("tag_eq-bn-mean ", ""))
+    context = {"body": body}
+    coloured.see(None, None, None, context, None)
+    assert context["body"] == body.replace('class="n">mean', 'class="n tex-mean">mean', 1)

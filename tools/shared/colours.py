@@ -10,6 +10,8 @@ COLOURS = {"mean": ("#0072B2", "#56B4E9"), "spread": ("#7A4FBF", "#B79CFF"),
            "scale": ("#C04A00", "#FF8A4C"), "shift": ("#B8307C", "#F78FC8"),
            "carried": ("#5F6670", "#A9B1BC"), "branch": ("#946300", "#E69F00"),
            "joined": ("#00795A", "#2FBF95")}
+# The same things as they are called in code.
+NAMES = {"mean": "mean", "var": "spread", "gamma": "scale", "beta": "shift"}
 # Arguments hold braces at most three deep.
 _ARGUMENT = r"[^{}]*"
 for _ in range(3):
@@ -35,6 +37,9 @@ def latex():
 
 def css():
     """A rule for each command's class ``tex-NAME``, on white and on the dark ground."""
-    return "".join(f"mjx-math .tex-{name} {{ color: {light}; }}\n"
-                   f'html[data-theme="dark"] mjx-math .tex-{name} {{ color: {dark}; }}\n'
+    def rule(theme, name, colour):
+        places = (f'html{theme} {place} .tex-{name}' for place in ("mjx-math", ".highlight"))
+        return f"{', '.join(places)} {{ color: {colour}; }}\n"
+
+    return "".join(rule("", name, light) + rule('[data-theme="dark"]', name, dark)
                    for name, (light, dark) in COLOURS.items())

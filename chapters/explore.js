@@ -94,7 +94,7 @@ const explore = (() => {
 
   // A place for a drawing that is drawn anew whenever its width changes; returns how to.
   function canvas(root, height, label, draw) {
-    const svg = add(root, "svg", {height, role: "img", "aria-label": label,
+    const svg = add(root, "svg", {height, role: "group", "aria-label": label,
       style: "display: block; width: 100%; font: 13px sans-serif; touch-action: pan-y"});
     let known = 0;
     const redraw = () => {

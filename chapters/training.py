@@ -119,30 +119,6 @@ class _Step:
         return y_hat.detach(), loss.detach()
 
 
-class _Threads:
-    """Chooses the threads of a training in bfloat16 on a CPU, and again when steps slow down.
-
-    Its kernels suffer most beside a busy program; those of float32 hardly do.
-    """
-
-    def __init__(self, device, dtype):
-        self.watch = device.type == "cpu" and dtype != torch.float32
-        if self.watch:
-            self.choose()
-
-    def choose(self):
-        """Measure, and start to watch anew."""
-        choose_threads()
-        self.fastest, self.chosen = math.inf, time.perf_counter()
-
-    def __call__(self, seconds):
-        """A step took ``seconds``: more than three times those of the fastest is slow."""
-        if self.watch:
-            self.fastest = min(self.fastest, seconds)
-            if seconds > 3 * self.fastest and time.perf_counter() - self.chosen > 1:
-                self.choose()
-
-
 class _Run:
     """A training while it runs: its steps, its records, its progress line."""
 
@@ -150,7 +126,8 @@ class _Run:
         self.step, self.batches, self.data, self.on_step = step, batches, data, on_step
         self.losses, self.done = torch.zeros(num_steps, device=data.X_train.device), 0
         self.history, self.progress = History(data.source), Progress(label)
-        self.threads = _Threads(self.losses.device, step.dtype)
+        # Its kernels suffer most beside a busy program; those of float32 hardly do.
+        self.shares_cores = self.losses.device.type == "cpu" and step.dtype != torch.float32
         # The steps of an epoch after which the net is validated.
         self.looks = {math.ceil(len(batches) * i / validations) for i in range(1, validations + 1)}
 
@@ -160,11 +137,11 @@ class _Run:
         correct = torch.zeros((), device=self.losses.device)
         start = time.perf_counter()
         for X, y in self.batches:
-            began = time.perf_counter()
+            if self.shares_cores:
+                choose_threads()
             y_hat, self.losses[self.done] = self.step(X, y)
             correct += (y_hat.argmax(1) == y).sum()
             self.done += 1
-            self.threads(time.perf_counter() - began)
             if self.on_step:
                 self.on_step(self.done, self.step.net)
             # On a GPU reading a loss makes it wait, so there only when a line is due.

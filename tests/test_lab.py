@@ -2,11 +2,14 @@
 import io
 import json
 import re
+import subprocess
+import sys
 import warnings
 
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from conftest import wait_for
 from torch import nn
 
 import fashion
@@ -108,35 +111,53 @@ def test_a_gpus_fast_dtype(monkeypatch, capability, dtype):
     assert lab.fast_dtype("cuda") == dtype
 
 
-def test_threads_are_those_that_are_fastest(monkeypatch):
+@pytest.mark.parametrize("others, expected", [(0.0, 4), (0.4, 4), (1.0, 3), (2.6, 1), (4.0, 1)])
+def test_threads_are_the_cores_that_others_leave(monkeypatch, others, expected):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    before = torch.get_num_threads()
-    monkeypatch.setattr(machine, "_all_threads", lambda: 4)
+    monkeypatch.setattr(machine, "ALL_THREADS", 4)
+    monkeypatch.setattr(machine.psutil, "cpu_count", lambda: 4)
+    monkeypatch.setattr(machine, "_seen", (10.0, 100.0, 50.0))
+    before, now = torch.get_num_threads(), (12.0, 103.0 + 2 * others, 53.0)
+    monkeypatch.setattr(machine, "_computing", lambda: now)
     try:
-        for table, expected in (({4: 1, 2: 2, 1: 3}, 4), ({4: 26, 2: 2, 1: 1}, 1),
-                                ({4: 3, 2: 1, 1: 2}, 2)):
-            monkeypatch.setattr(machine, "_probe",
-                                lambda table=table: lambda: table[torch.get_num_threads()])
-            assert machine.choose_threads() == expected == torch.get_num_threads()
-        monkeypatch.setenv("OMP_NUM_THREADS", "3")
-        assert machine.choose_threads() == torch.get_num_threads()
+        assert machine.choose_threads() == expected == torch.get_num_threads()
+        now = (12.2, 120.0, 53.0)  # too soon to tell
+        assert machine.choose_threads() == expected
+        now = (12.3, 120.0, 53.0)
+        assert machine.choose_threads() == 1
     finally:
         torch.set_num_threads(before)
 
 
-def test_threads_are_chosen_again_when_steps_become_slow(monkeypatch):
-    chosen, clock = [], iter(range(100))
+def test_a_readers_number_of_threads_stays(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(machine, "_seen", (0.0, 0.0, 0.0))
+    before = torch.get_num_threads()
+    assert machine.choose_threads() == before == torch.get_num_threads()
+
+
+def test_a_busy_neighbour_is_seen():
+    neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    before = machine._computing()
+
+    def others():
+        clock, everyone, own = (b - a for a, b in zip(before, machine._computing()))
+        return clock > 0.5 and everyone - own > clock / 4 > own
+
+    try:
+        wait_for(others, seconds=20)
+    finally:
+        neighbour.kill()
+        neighbour.wait()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_threads_are_chosen_at_each_step_in_bfloat16(data, monkeypatch, dtype):
+    chosen = []
     monkeypatch.setattr(training, "choose_threads", lambda: chosen.append(1))
-    monkeypatch.setattr(training.time, "perf_counter", lambda: 10.0 * next(clock))
-    watch = training._Threads(torch.device("cpu"), torch.bfloat16)
-    for seconds in (1.0, 1.2, 2.9):
-        watch(seconds)
-    assert len(chosen) == 1
-    watch(3.1)
-    watch(9.0)  # the fastest is of the present threads
-    assert len(chosen) == 2
-    training._Threads(torch.device("cpu"), torch.float32)(1.0)
-    assert len(chosen) == 2
+    monkeypatch.setattr(training, "fast_dtype", lambda device: dtype)
+    history = lab.train(net(), data, num_epochs=1, lr=0.1, fast=True)
+    assert len(chosen) == (len(history.loss) if dtype == torch.bfloat16 else 0)
 
 
 def test_probes_leave_the_readers_seed_alone():

@@ -9,6 +9,7 @@ import warnings
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from bs4 import BeautifulSoup
 from conftest import wait_for
 from torch import nn
 
@@ -394,6 +395,51 @@ def test_ticks_are_printed_under_any_encoding(monkeypatch):
     lab.claim("water is dry ≠", False)
     file.flush()
     assert file.buffer.getvalue() == b"[ok] water is wet\n[no] not in this run: water is dry ?\n"
+
+
+COLUMNS = {"net": "", "parameters": ",", "share": ".1%"}
+
+
+def test_a_table_in_plain_text(capsys):
+    lab.table([("plain", 1234, 0.5), ("with BN", 56, torch.tensor(0.125))], COLUMNS, "Two nets")
+    assert capsys.readouterr().out == ("Two nets\n"
+                                       "net      parameters  share\n"
+                                       "plain         1,234  50.0%\n"
+                                       "with BN          56  12.5%\n")
+
+
+def test_a_table_in_a_notebook(monkeypatch):
+    shown = []
+    monkeypatch.setattr(report, "_in_notebook", lambda: True)
+    monkeypatch.setattr(report, "display", lambda bundle, raw: shown.append(bundle))
+    lab.table([("a & b <i>", 1, 0.5), ("[c_d] 100%", 2, 1)], COLUMNS, "A_1 & <x>")
+    [bundle] = shown
+    table = BeautifulSoup(bundle["text/html"], "html.parser").table
+    assert table and table.caption and table.caption.text == "A_1 & <x>"
+    assert [head.text for head in table.select('thead th[scope="col"]')] == list(COLUMNS)
+    assert [head.text for head in table.select('tbody th[scope="row"]')] == ["a & b <i>",
+                                                                             "[c_d] 100%"]
+    assert [cell.text for cell in table.select("td")] == ["1", "50.0%", "2", "100.0%"]
+    sides = [cell["style"] for cell in table.select("th, td")]
+    assert sides == ["text-align: left", "text-align: right", "text-align: right"] * 3
+    latex = bundle["text/latex"]
+    assert r"\begin{tabular}{lrr}" in latex and r"A\_1 \& <x>\\" in latex
+    assert r"a \& b <i> & 1 & 50.0\% \\" in latex and r"{[}c\_d] 100\% & 2" in latex
+    assert bundle["text/plain"].startswith("A_1 & <x>\nnet         parameters   share\n")
+
+
+def test_a_column_a_seed(capsys):
+    lab.table([("plain", 0.5, 0.25)], {"net": "", **lab.per_seed(".3f", range(2))})
+    assert capsys.readouterr().out == "net    seed 0  seed 1\nplain   0.500   0.250\n"
+
+
+@pytest.mark.parametrize("rows, told", [
+    ([], "the table Two nets has no rows"),
+    ([("plain", 1, 1), ("BN", 2)], r"row 2 of the table Two nets has 2 cells for 3 columns: "
+                                   r"\['BN', 2\]")])
+def test_a_table_needs_whole_rows(rows, told):
+    with pytest.raises(ValueError, match=told):
+        lab.table(rows, COLUMNS, "Two nets")
 
 
 @pytest.mark.parametrize("record", [False, True])

@@ -4,6 +4,7 @@ So ``jupyter-book build .`` executes only a chapter that has no outputs as it is
 are then kept as ``make run`` keeps them.
 """
 import myst_nb.core.execute
+from docutils import nodes
 from myst_nb.core.execute import ExecutionError, NotebookClientBase
 
 from tools.shared import execution, store
@@ -47,9 +48,17 @@ def depend_on_modules(app, docname, _content):
             app.env.note_dependency(str(module))
 
 
+def keep_latex(_app, doctree):
+    """Leave LaTeX of an output, such as a table, to LaTeX: myst-nb takes it for a formula."""
+    for block in list(doctree.findall(nodes.math_block)):
+        if "text_latex" in block["classes"]:
+            block.replace_self(nodes.raw("", block.astext(), format="latex"))
+
+
 def setup(app):
     """Put it in the place of myst-nb's own cache."""
     myst_nb.core.execute.NotebookClientCache = StoredOutputs
     app.connect("config-inited", announce)
     app.connect("source-read", depend_on_modules)
+    app.connect("doctree-read", keep_latex, priority=400)  # before formulas are looked at
     return {"parallel_read_safe": True}

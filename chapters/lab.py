@@ -20,6 +20,7 @@ from plots import (
     style,
     title,
 )
+from processes import ProcessError, run_processes
 from report import (
     FACTS,
     Progress,
@@ -35,10 +36,10 @@ from report import (
 from training import History, evaluate, predict, train
 
 __all__ = ["ADD", "COLORS", "CONCATENATE", "FACTS", "NORMALIZE", "PLAIN", "Data", "History",
-           "Progress", "Record", "budget", "check_equal", "claim", "device", "device_name",
-           "evaluate", "fashion_mnist", "fast_dtype", "per_seed", "pick", "plot_band", "plot_runs",
-           "predict", "run_facts", "say", "setup", "smooth", "table", "title", "train",
-           "your_turn"]
+           "ProcessError", "Progress", "Record", "budget", "check_equal", "claim", "device",
+           "device_name", "evaluate", "fashion_mnist", "fast_dtype", "per_seed", "pick",
+           "plot_band", "plot_runs", "predict", "run_facts", "run_processes", "say", "setup",
+           "smooth", "table", "title", "train", "your_turn"]
 
 
 def setup(minutes=None, epochs=None):

@@ -39,13 +39,14 @@ def _in_notebook():
 class Progress:
     """One line, rewritten in place in a notebook or terminal, at most three times a second.
 
-    Elsewhere, as in a file, the last line alone is printed.
+    Elsewhere, as in a file, the last line alone is printed; nothing at all if it is ``quiet``.
     """
 
-    def __init__(self, label):
+    def __init__(self, label, quiet=False):
+        self.quiet = quiet
         self.label, self.due, self.start = label, 0.0, time.perf_counter()
         self.handle = (display({"text/plain": label}, raw=True, display_id=True)
-                       if _in_notebook() else None)
+                       if _in_notebook() and not quiet else None)
 
     def is_due(self):
         """Whether a line would be shown now."""
@@ -53,7 +54,7 @@ class Progress:
 
     def __call__(self, text, last=False, share=0.0):
         """Show ``text``; ``share`` of the work is done (0 to 1), so it tells what is left."""
-        if not (last or self.is_due()):
+        if self.quiet or not (last or self.is_due()):
             return
         now = time.perf_counter()
         self.due, spent = now + 0.3, now - self.start

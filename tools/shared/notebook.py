@@ -62,7 +62,8 @@ FORM: dict[str, Any] = {"cellView": "form", "jupyter": {"source_hidden": True}}
 def packages(nb):
     """What a chapter imports and a machine may lack: module to pip's arguments."""
     needed = {"torch": ["torch", "torchvision"], "torchvision": ["torchvision"],
-              "matplotlib": ["matplotlib"], "IPython": ["ipython"]}
+              "matplotlib": ["matplotlib"], "IPython": ["ipython"],
+              "cloudpickle": ["cloudpickle"]}
     if any(re.search(r"^(from|import) d2l", cell.source, re.MULTILINE) for cell in code_cells(nb)):
         [d2l] = re.findall(r"^d2l==.*$", (ROOT / "requirements.txt").read_text(encoding="utf-8"),
                            re.MULTILINE)

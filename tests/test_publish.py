@@ -10,7 +10,7 @@ import pytest
 from conftest import copy_tree, tool
 
 from tools import publish
-from tools.shared import building, markdown, notebook, source, store
+from tools.shared import building, citations, markdown, notebook, source, store
 from tools.shared.command import WordsError
 from tools.shared.source import CHAPTERS, ROOT, chapter_names, code_cells, number, read_chapter
 
@@ -129,15 +129,15 @@ def test_damaged_sources_are_told_in_words(tmp_path, file, old, new, told):
 
 def test_a_damaged_configuration_and_list_of_sources_are_told(tmp_path, monkeypatch):
     monkeypatch.setattr(source, "ROOT", tmp_path)
-    monkeypatch.setattr(markdown, "ROOT", tmp_path)
+    monkeypatch.setattr(citations, "ROOT", tmp_path)
     (tmp_path / "_config.yml").write_text("title: A\nauthor: [B\ncopyright: 2026\n")
     with pytest.raises(WordsError, match="_config.yml:3: this is not YAML.*git diff _config.yml"):
         source.config()
     (tmp_path / "references.bib").write_text("@article{x, title={A\n")
-    markdown.sources.cache_clear()
+    citations.sources.cache_clear()
     with pytest.raises(WordsError, match="references.bib: syntax error.*git diff references.bib"):
-        markdown.sources()
-    markdown.sources.cache_clear()
+        citations.sources()
+    citations.sources.cache_clear()
 
 
 def test_an_answer_is_folded():

@@ -25,6 +25,16 @@ def take_pdf(app):
         app.tags.add("pdf")
 
 
+def lead_to_pdf(app, _page, _template, context, _doctree):
+    """Have the theme's button lead to the book's PDF; without one it prints the page."""
+    for group in context.get("header_buttons", []):
+        for button in group.get("buttons", []):
+            if button.get("label") == "download-pdf-button":
+                found = {"type": "link", "text": ".pdf", "tooltip": "The whole book as a PDF",
+                         "url": context["pathto"](PDF.name, 1)}
+                button |= found if "pdf" in app.tags else {"text": "Print", "tooltip": "Print"}
+
+
 def finish(app, exception):
     """Add the picture and the notebooks to the finished site."""
     if exception or app.builder.format != "html":
@@ -38,5 +48,6 @@ def finish(app, exception):
 def setup(app):
     """Look for the PDF first, add the rest last."""
     app.connect("builder-inited", take_pdf)
+    app.connect("html-page-context", lead_to_pdf, priority=900)  # once the theme's are there
     app.connect("build-finished", finish)
     return {"parallel_read_safe": True}

@@ -147,6 +147,12 @@ def test_an_answer_is_folded():
     assert markdown.fold(text, False) == (text, False)
 
 
+def test_a_note_in_the_margin_is_set_off():
+    chapter = markdown.Chapter(1, [], {})
+    text = chapter.markdown("A.\n\n:::{margin}\nSee {cite}`lecun1998`,\nand more.\n:::\n")
+    assert text == "A.\n\n> See (LeCun et al., 1998),\n> and more."
+
+
 def test_unknown_role_is_an_error():
     chapter = markdown.Chapter(1, [], {})
     with pytest.raises(ValueError, match="doc"):

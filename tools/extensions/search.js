@@ -1,11 +1,6 @@
 // Find sections by their words; search.py writes the index. Sphinx's script does the rest.
 "use strict";
 
-Search.setIndex = (index) => {
-  Search._index = index;
-  if (Search._queued_query !== null) Search.query(Search._queued_query);
-};
-
 // The query, and the same with other words for what it asks.
 const variants = (query) => {
   const found = [query];
@@ -21,29 +16,33 @@ const matcher = (text, flags) =>
 
 const count = (text, expression) => (text.match(expression) ?? []).length;
 
-// How well a unit fits the words of a query; 0 where one of them is missing.
+// How well a unit of a page fits the words of a query; 0 where one of them is missing. Words
+// that do not stand together count less.
 const fit = (words, phrase, page, [, title, text]) => {
   let score = 0;
   for (const word of words) {
     const here = 8 * count(title, word) + Math.log2(1 + count(text, word));
-    if (!here && !page.title.match(word)) return 0;
+    if (!here && !page.match(word)) return 0;
     score += here;
   }
-  return score && score + 12 * count(title, phrase) + 4 * Math.log2(1 + count(text, phrase));
+  const inTitle = title.match(phrase), inText = text.match(phrase);
+  return score * (inTitle || inText ? 1 : 0.4) + (inTitle ? 20 : 0) + (inText ? 10 : 0);
 };
 
 const results = (query) => {
   const best = new Map();
   variants(query).forEach((variant, number) => {
-    const stems = [...Search._parseQuery(variant)[1]];
-    if (!stems.length) stems.push(variant);
-    const words = stems.map((stem) => matcher(stem, "giu")), phrase = matcher(variant, "giu");
-    for (const [name, page] of Object.entries(Search._index.pages))
-      page.units.forEach((unit) => {
-        const score = fit(words, phrase, page, unit) * (number ? 0.7 : 1);
+    const phrase = matcher(variant, "giu");
+    const stems = number ? [] : [...Search._parseQuery(variant)[1]];
+    const words = stems.length ? stems.map((stem) => matcher(stem, "giu")) : [phrase];
+    for (const [name, units] of Object.entries(Search._index.pages)) {
+      const page = units[0][1];
+      for (const unit of units) {
+        const score = fit(words, phrase, page, unit) * (number ? 0.9 : 1);
         if (score > (best.get(unit)?.score ?? 0))
           best.set(unit, { score, name, page, unit, marks: [phrase, ...words] });
-      });
+      }
+    }
   });
   return [...best.values()].sort((a, b) => b.score - a.score);
 };
@@ -74,7 +73,7 @@ Search.query = (query) => {
     const link = item.appendChild(document.createElement("a"));
     link.href = name + FILE_SUFFIX + (place && `#${place}`);
     link.textContent = title;
-    if (place) item.append(` – ${page.title}`);
+    if (place) item.append(` – ${page}`);
     if (text) item.append(snippet(text, marks));
   }
   Search._parseQuery(query); // the words that the page behind a link marks

@@ -33,12 +33,13 @@ SYNONYMS = (
     ("mixed precision", "half precision", "bfloat16", "autocast"),
 )
 TEX = re.compile(r"\\[,;!]?|[{}]")
-LEFT_OUT = (nodes.title, nodes.raw, nodes.comment, nodes.math_block, nodes.image)
+HEADS = (nodes.title, nodes.label)
+LEFT_OUT = (*HEADS, nodes.raw, nodes.comment, nodes.math_block, nodes.image)
 
 
 def is_unit(node):
     """Whether a reader can be led to the node: it has a title and a place."""
-    return exercises.is_extension_node(node) or (
+    return exercises.is_extension_node(node) or isinstance(node, nodes.citation) or (
         isinstance(node, nodes.section) and isinstance(node.next_node(), nodes.title))
 
 
@@ -49,9 +50,15 @@ def texts(node):
                 child.get("nb_element") == "cell_code_output"):
             continue
         if isinstance(child, nodes.TextElement):
-            yield " ".join(TEX.sub("", child.astext()).split())
+            yield child
         else:
             yield from texts(child)
+
+
+def words(unit):
+    """The words of a unit, prose before code: it makes the better excerpts."""
+    found = sorted(texts(unit), key=lambda node: isinstance(node, nodes.literal_block))
+    return " ".join(TEX.sub("", " ".join(node.astext() for node in found)).split())
 
 
 def units(env, name, document):
@@ -60,12 +67,12 @@ def units(env, name, document):
     numbers = {place.lstrip("#"): number for place, number in sections.items()}
     for unit in document.findall(is_unit):
         place = "" if unit.parent is document else unit["ids"][0]
-        title = unit.next_node(nodes.title).astext().strip()
+        title = next(unit.findall(lambda node: isinstance(node, HEADS))).astext().strip()
         number = ".".join(map(str, numbers.get(place, ())))
         if exercises.is_exercise_node(unit):
             counted = others.get("exercise", {}).get(place, ())
             title = f"Exercise {'.'.join(map(str, counted))} {title}"
-        yield [place, f"{number} {title}".strip(), " ".join(texts(unit))]
+        yield [place, f"{number} {title}".strip(), words(unit)]
 
 
 class Sections(IndexBuilder):
@@ -77,7 +84,7 @@ class Sections(IndexBuilder):
 
     def feed(self, docname, filename, title, doctree):
         """Take a page in."""
-        self.pages[docname] = {"title": title, "units": list(units(self.env, docname, doctree))}
+        self.pages[docname] = list(units(self.env, docname, doctree))
 
     def prune(self, docnames):
         """Forget all other pages."""
@@ -94,19 +101,12 @@ class Sections(IndexBuilder):
 
 
 def give_script(app):
-    """Copy the script, for the search's page alone."""
+    """Copy the script, which ``_templates/search.html`` loads."""
     app.config.html_static_path.append(str(SCRIPT))
-
-
-def use_script(app, page, _template, context, _doctree):
-    """Have the search's page load it."""
-    if page == "search":
-        app.add_js_file(SCRIPT.name)
 
 
 def setup(app):
     """Put it in the place of Sphinx's index."""
     sphinx.search.IndexBuilder = Sections
     app.connect("builder-inited", give_script)
-    app.connect("html-page-context", use_script)
     return {"parallel_read_safe": True}

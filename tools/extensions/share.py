@@ -6,6 +6,8 @@ the place of the page's own source the notebook that runs anywhere.
 import shutil
 from pathlib import Path
 
+from docutils import nodes
+
 from figures import draw
 from tools.shared.building import MADE_OF, PDF, state
 from tools.shared.source import CHAPTERS
@@ -23,6 +25,17 @@ def take_pdf(app):
     else:
         app.config.html_extra_path.append(str(PDF))
         app.tags.add("pdf")
+
+
+def describe(app, page, _template, context, doctree):
+    """Have a shared link say what search engines show, not the page's first words; the front
+    page says the book's title once."""
+    if page == app.config.root_doc:
+        context["docstitle"] = ""
+    told = [node["content"] for node in (doctree.findall(nodes.meta) if doctree else ())
+            if node.get("name") == "description"]
+    if told:
+        context["meta"] = {**(context["meta"] or {}), "og:description": told[0]}
 
 
 def lead_to_pdf(app, _page, _template, context, _doctree):
@@ -48,6 +61,7 @@ def finish(app, exception):
 def setup(app):
     """Look for the PDF first, add the rest last."""
     app.connect("builder-inited", take_pdf)
+    app.connect("html-page-context", describe, priority=400)  # before the tags are written
     app.connect("html-page-context", lead_to_pdf, priority=900)  # once the theme's are there
     app.connect("build-finished", finish)
     return {"parallel_read_safe": True}

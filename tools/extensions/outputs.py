@@ -12,6 +12,23 @@ from tools.shared.building import remarks
 from tools.shared.source import CHAPTERS, code_cells
 
 
+def join_streams(outputs):
+    """The outputs, with what a cell printed without a break as one text.
+
+    myst-nb's own option joins all texts of a cell: what was printed below a picture or a
+    table would move above it.
+    """
+    joined = []
+    for output in outputs:
+        last = joined[-1] if joined else {}
+        if (output["output_type"] == last.get("output_type") == "stream"
+                and output["name"] == last["name"]):
+            last["text"] += output["text"]
+        else:
+            joined.append(output)
+    return joined
+
+
 class StoredOutputs(NotebookClientBase):
     """Fills a chapter's notebook from the stores; executes it where they have nothing."""
 
@@ -30,6 +47,7 @@ class StoredOutputs(NotebookClientBase):
         for cell in code_cells(self.notebook):
             for output in cell.outputs:  # data for the page of results: nothing to show
                 output.get("data", {}).pop(store.FACTS, None)
+            cell.outputs = join_streams(cell.outputs)
         self.exec_metadata = {
             "mtime": (run.folder / "run.json").stat().st_mtime, "runtime": run.record["seconds"],
             "method": "cache", "succeeded": True, "error": None, "traceback": None}

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import nbformat
 
 from tools.shared.markdown import Chapter, fold, small_png
+from tools.shared.reading import minutes_to_read
 from tools.shared.source import (
     ROOT,
     chapter_names,
@@ -100,7 +101,7 @@ def opening(name, nb, run, book):
     return (f"[![Open in Colab]({COLAB_BADGE})]({colab})\n\n"
             f"*{place} of [{book['title']}]({site}/chapters/{name}.html). The outputs are "
             f"those of a run on {facts['device']}, {facts['date']}, budget {facts['budget']}, "
-            f"{minutes[0]} min {minutes[1]} s.*")
+            f"{minutes[0]} min {minutes[1]} s. About {minutes_to_read(nb)} minutes to read.*")
 
 
 def portable(name, nb, run):

@@ -48,7 +48,7 @@ bench: setup  ## Race against d2l and the machine's limits: RACES="epochs limit"
 	@$(RUN) -m benchmarks.bench $(RACES)
 
 train: setup  ## Train one chapter's network in several processes: NET=resnet NPROC=2
-	@$(RUN) -m torch.distributed.run --standalone --local-addr=127.0.0.1 \
+	@TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 $(RUN) -m torch.distributed.run --standalone --local-addr=127.0.0.1 \
 		--nproc-per-node=$(or $(NPROC),2) -m tools.train $(or $(NET),resnet)
 
 test: setup  ## Run all tests

@@ -78,7 +78,11 @@ class Team:
         self._same_random_numbers()
         for buffer in net.buffers():
             dist.broadcast(buffer, 0)
-        return DistributedDataParallel(net, broadcast_buffers=False)
+        # It shall leave the buffers alone: rank 0's statistics are not everyone's. (Its option for
+        # this has another name since PyTorch 2.14.)
+        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(
+            net, [name for name, _ in net.named_buffers()])
+        return DistributedDataParallel(net)
 
     def _same_random_numbers(self):
         state = random_state()

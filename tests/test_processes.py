@@ -125,8 +125,8 @@ def test_two_processes_normalize_as_one():
         CHAPTER["bytes_sent"](c, None) for c in (64, 512)]), 2, seconds=60))
     for few, many in sent if sys.platform == "linux" else ():
         for i in range(2):
-            assert many[i] - few[i] == CHAPTER["sync_numbers"](512, 2)[i] - CHAPTER[
-                "sync_numbers"](64, 2)[i]
+            formula = [CHAPTER["sync_numbers"](c, 2)[i] for c in (512, 64)]
+            assert many[i] - few[i] == pytest.approx(formula[0] - formula[1], rel=0.05)
     results = [*zip(*ranks)]
     for sizes in SIZES:
         for dtype in (torch.float32, torch.float64):
@@ -194,7 +194,8 @@ def test_two_processes_train_as_one(data):
     for alone, first, second in zip(one, *ranks):
         for mine, a, b in zip(*(found[0] for found in (alone, first, second))):
             assert a.loss == b.loss and a.curve == b.curve and len(a.curve) == 4
-            fast = 0.05 if alone is one[2] else 1e-3
+            # Rounding errors grow from training to training.
+            fast = 0.05 if alone is one[2] else 1e-3 if mine is alone[0][0] else 1e-2
             assert a.loss == pytest.approx(mine.loss, abs=fast)
             assert a.val_loss == pytest.approx(mine.val_loss, abs=fast)
             assert a.train_accuracy == pytest.approx(mine.train_accuracy, abs=0.02)
@@ -202,7 +203,7 @@ def test_two_processes_train_as_one(data):
             assert all(map(torch.equal, first[part], second[part]))
             for ours, reference in zip(first[part], alone[part]):
                 assert_close(ours.flatten(), reference.flatten(), rtol=0, atol=0.1 if alone
-                             is one[2] else 1e-3)
+                             is one[2] else 1e-2)
 
 
 def test_own_statistics_are_those_of_groups(data):
@@ -347,7 +348,8 @@ def torchrun(*command, nproc=2, **variables):
     return subprocess.Popen(
         [sys.executable, "-m", "torch.distributed.run", "--local-addr=127.0.0.1",
          f"--nproc-per-node={nproc}", *command], cwd=ROOT, text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, env={**os.environ, **ALONE, **variables})
+        stderr=subprocess.STDOUT, env={
+            **os.environ, **ALONE, "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", **variables})
 
 
 def kept(path):

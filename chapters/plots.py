@@ -27,7 +27,9 @@ def style():
         "axes.grid": True, "axes.prop_cycle": cycler(color=COLORS),
         "axes.spines.right": False, "axes.spines.top": False,
         "figure.constrained_layout.use": True, "figure.figsize": (8, 3.2), "figure.dpi": 150,
-        "font.size": 11, "grid.alpha": 0.3, "legend.frameon": False, "svg.hashsalt": "book"})
+        "font.size": 11, "grid.alpha": 0.3, "legend.frameon": False, "svg.hashsalt": "book",
+        # Print shops want no Type 3 fonts; symbols look as in the formulas of the text.
+        "pdf.fonttype": 42, "mathtext.fontset": "stix"})
 
 
 def title(ax, text, source):

@@ -26,7 +26,7 @@ WIDTH = 453.6  # 16 cm, the width of the text in print
 CARD = 1200, 630  # pixels, what sites ask for where a link is shared
 FONT, LINE, THIN, CELL = 13, 1.3, 0.7, 18
 STYLE: dict = {"svg.fonttype": "path", "svg.hashsalt": "figures", "pdf.fonttype": 42,
-               "font.family": "DejaVu Sans", "mathtext.fontset": "dejavusans",
+               "font.family": "DejaVu Sans", "mathtext.fontset": "stix",
                "hatch.linewidth": THIN, "savefig.facecolor": "white"}
 # What would change from day to day or with matplotlib's version.
 METADATA = {"svg": dict.fromkeys(("Date", "Creator", "Format", "Type")),

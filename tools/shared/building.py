@@ -108,8 +108,8 @@ def remarks():
 
 def state():
     """A hash of all that the site and the PDF are made of, to tell an old PDF from this text."""
-    kinds = ("*.md", "*.bib", "*.yml", f"{CHAPTERS.name}/*.md", "figures/*.svg",
-             "benchmarks/results/*.json")
+    kinds = ("*.md", "*.bib", "*.yml", f"{CHAPTERS.name}/*.md", f"{CHAPTERS.name}/*.yml",
+             "figures/*.svg", "benchmarks/results/*.json")
     paths = sorted(path for kind in kinds for path in ROOT.glob(kind))
     parts = [*map(read, paths), *(run.record["sha256"] for run in shown_runs())]
     return hashlib.sha256("".join(parts).encode()).hexdigest()

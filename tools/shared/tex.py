@@ -4,23 +4,25 @@ import re
 import shutil
 import subprocess
 
+from tools.shared import pages
 from tools.shared.building import NAME
 from tools.shared.source import ROOT
 
 LATEX = ROOT / "_build" / "latex"
+LOG = LATEX / f"{NAME}.log"
 # A file of each package of Debian's that the book needs.
-NEEDED = {"latexmk": "latexmk", "xelatex": "texlive-xetex", "kpsewhich": "texlive-xetex",
+NEEDED = {"makeindex": "texlive-xetex", "xelatex": "texlive-xetex", "kpsewhich": "texlive-xetex",
           "framed.sty": "texlive-xetex", "pplr7t.tfm": "texlive-fonts-recommended",
           "texgyrepagella-regular.otf": "fonts-texgyre"}
 INSTALL = f"""\
 Debian, Ubuntu: apt install {' '.join(sorted(set(NEEDED.values())))}
 macOS:          MacTeX (https://tug.org/mactex), or: brew install --cask mactex-no-gui
-Windows:        MiKTeX (https://miktex.org) and Strawberry Perl, or TeX Live (https://tug.org)"""
+Windows:        MiKTeX (https://miktex.org) or TeX Live (https://tug.org)"""
 # In LaTeX's log: what spoils a page or a link.
 COMPLAINT = re.compile(
     r"^(Missing character: .*|Overfull \\hbox \((?:[5-9]|\d\d+)\.\d+pt .*|"
-    r"(?:LaTeX|Package \w+) Warning: .*(?:undefined|multiply.defined|different name).*)",
-    re.MULTILINE)
+    r"(?:LaTeX|Package \w+) Warning: "
+    r".*(?:undefined|multiply.defined|different name|have changed).*)", re.MULTILINE)
 
 
 def absent():
@@ -41,19 +43,40 @@ def errors(log):
             if re.match(r"!|\S+\.(tex|sty):\d+: ", line)]
 
 
-def typeset():
-    """Run LaTeX as often as it takes; returns its complaints in words."""
+def xelatex(number, *options, before=""):
+    """One pass; returns LaTeX's errors, in words."""
+    print(f"Typesetting, pass {number}", flush=True)
     # A wide log: by default lines break at column 79, in the middle of words.
-    process = subprocess.Popen(
-        ["latexmk", "-xelatex", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error",
-         f"{NAME}.tex"], cwd=LATEX, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        errors="replace", env={**os.environ, "max_print_line": "10000"})
-    assert process.stdout
-    for line in process.stdout:
-        if run := re.match(r"Run number (\d+) of rule 'xelatex'", line):
-            print(f"Typesetting, pass {run[1]}", flush=True)
-    path = LATEX / f"{NAME}.log"
-    log = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    if process.wait():
-        return [*errors(log), f"LaTeX failed. Its log is {path}"]
-    return sorted(set(COMPLAINT.findall(log)))
+    done = subprocess.run(
+        ["xelatex", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error", *options,
+         f"-jobname={NAME}", rf"{before}\input{{{NAME}}}"], cwd=LATEX, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, env={**os.environ, "max_print_line": "10000"})
+    return [*errors(read_log()), f"LaTeX failed. Its log is {LOG}"] if done.returncode else []
+
+
+def read_log():
+    """What LaTeX said last."""
+    return LOG.read_text(encoding="utf-8", errors="replace") if LOG.exists() else ""
+
+
+def begin_pages():
+    """Choose where pages begin, by what the passes on endless sheets measured."""
+    height, places = (LATEX / "places.txt").read_text().split("\n", 1)
+    begun = pages.plan(places, float(height.removesuffix("pt")))
+    (LATEX / "begins.tex").write_text("".join(rf"\pagebegins{{{n}}}" "\n" for n in begun))
+
+
+def typeset():
+    """Run LaTeX as often as it takes; returns its complaints in words.
+
+    Twice on endless sheets: the second time, the numbers of formulas and figures are known.
+    Then twice on pages: the second time, the numbers of pages are known.
+    """
+    for number in (1, 2):
+        if failed := xelatex(number, "-no-pdf", before=r"\def\measuring{}"):
+            return failed
+    begin_pages()
+    if failed := xelatex(3, "-no-pdf"):
+        return failed
+    subprocess.run(["makeindex", "-q", "-s", "python.ist", f"{NAME}.idx"], cwd=LATEX, check=True)
+    return xelatex(4) or sorted(set(COMPLAINT.findall(read_log())))

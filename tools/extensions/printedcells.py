@@ -1,0 +1,155 @@
+"""A Sphinx extension: cells in print, and the places where a page may begin.
+
+Folded code is left out. What a cell printed is set line by line, its checks and claims as
+sentences. A cell's parts carry named destinations, by which the tests find them in the PDF.
+"""
+# docutils declares its nodes' children as bare nodes, and that any may be missing.
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
+# pyright: reportOptionalSubscript=false
+import re
+import textwrap
+
+import sphinx_exercise.nodes as exercises
+from docutils import nodes
+from sphinx import addnodes
+
+from tools.extensions.claims import CLAIM, KINDS
+from tools.shared.printing import LatexTransform, pages, raw, tex
+
+COLUMNS = 84  # of a printed line
+WHOLE = 4  # lines of an output that stay together at its begin and its end
+DIFFERENCE = re.compile(r"(.*) (\(largest difference .*\))")
+INVISIBLE = (nodes.Invisible, nodes.raw, nodes.title, addnodes.index, addnodes.only)
+GROUPS = nodes.section, nodes.bullet_list, nodes.enumerated_list, exercises.solution_node
+
+
+class Stills(LatexTransform):
+    """Say below the still of a moving picture what it shows, and where it moves."""
+
+    default_priority = 3  # while the picture's HTML and text are still there
+
+    def run(self):
+        """Look at every output that is both a picture and HTML."""
+        for page in pages(self.document):
+            address = f"{self.config.html_baseurl}{page['docname']}.html"
+            for bundle in page.findall(nodes.container):
+                kinds = {child.get("mime_type"): child for child in bundle
+                         if isinstance(child, nodes.container)}
+                if {"application/pdf", "text/html"} <= kinds.keys():
+                    still, words = kinds["application/pdf"], kinds["text/plain"].astext()
+                    part = re.search(r'id="([\w-]+)"', kinds["text/html"].astext())
+                    here = address + (rf"\#{part[1]}" if part else "")
+                    still.next_node(nodes.image)["alt"] = words
+                    says = re.sub(r" \([^()]*\)$", "", words)
+                    still.append(raw(rf"\movesat{{{here}}}{{{tex(says)}}}"))
+
+
+class Cells(LatexTransform):
+    """Leave folded code out; set and mark what is left."""
+
+    default_priority = 100
+
+    def run(self):
+        """Go through the cells."""
+        cells = [node for node in self.document.findall(nodes.container)
+                 if node.get("nb_element") == "cell_code"]
+        for number, cell in enumerate(cells, start=1):
+            for part in list(cell):
+                if part.get("nb_element") == "cell_code_output":
+                    outputs(part)
+                    kind = "output"
+                elif "tag_hide-input" in cell["classes"]:
+                    cell.remove(part)
+                    continue
+                else:
+                    kind = "code"
+                part.insert(0, raw(rf"\begin{{cell{kind}}}\cellmark{{{number}-{kind}-begin}}"))
+                part.append(raw(rf"\cellmark{{{number}-{kind}-end}}\end{{cell{kind}}}"))
+
+
+def outputs(part):
+    """Set the texts of a cell's outputs; a page may begin between two of the outputs."""
+    for first, second in zip(list(part), list(part)[1:], strict=False):
+        if isinstance(first, nodes.literal_block) and isinstance(second, nodes.literal_block):
+            second.children = [nodes.Text(first.astext().rstrip("\n") + "\n" + second.astext())]
+            part.remove(first)
+    for child in list(part):
+        if isinstance(child, nodes.literal_block):
+            part.replace(child, raw(printed(child.astext())))
+    for child in list(part)[1:]:
+        part.insert(part.index(child), raw(r"\place{split}"))
+
+
+def printed(text):
+    """What a cell printed, as LaTeX."""
+    parts, at = [], 0
+    for claim in CLAIM.finditer(text):
+        parts += [*lines(text[at:claim.start()]), sentence(claim[0])]
+        at = claim.end()
+    parts += lines(text[at:])
+    for place in range(len(parts) - WHOLE, WHOLE - 1, -1):
+        if not parts[place].startswith(r"\printedline{\ "):  # those belong to the line above
+            parts.insert(place, r"\place{split}")
+    return "\n".join(parts)
+
+
+def lines(text):
+    """Lines as they were printed; long ones in several."""
+    found = [piece for line in text.strip("\n").splitlines()
+             for piece in textwrap.wrap(line, COLUMNS, subsequent_indent="    ",
+                                        replace_whitespace=False) or [""]]
+    return [rf"\printedline{{{tex(line).replace(' ', chr(92) + ' ')}}}" for line in found]
+
+
+def sentence(claim):
+    """A check or claim, without its mark and line breaks; the mark's kind sets it."""
+    words = " ".join(claim[1:].split())
+    what, difference = found.groups() if (found := DIFFERENCE.fullmatch(words)) else (words, "")
+    return rf"\claim{KINDS[claim[0]]}{{{tex(what)}}}{{{tex(difference)}}}"
+
+
+class Places(LatexTransform):
+    """Note where a page may begin (``tools/shared/pages.py``)."""
+
+    default_priority = 950  # when all is in place
+
+    def run(self):
+        """Go through the book."""
+        put_places(self.document.next_node(nodes.section), chapters=True)
+
+
+def put_places(group, chapters=False):
+    """Put a place before each part of a group that need not follow what is before it."""
+    before = group[0]
+    for part in list(group):
+        if isinstance(part, INVISIBLE):
+            before = part if isinstance(part, nodes.title) else before
+            continue
+        if isinstance(part, addnodes.start_of_file):
+            put_places(part, chapters=True)
+            continue
+        if chapters and isinstance(part, nodes.section):
+            group.insert(group.index(part), raw(r"\place{chapter}"))
+        elif not follows(before, part):
+            group.insert(group.index(part), raw(r"\place{free}"))
+        if isinstance(part, GROUPS):
+            put_places(part)
+        before = part
+
+
+def follows(before, part):
+    """Whether something must stand on one page with what is before it."""
+    words = part.astext()
+    return (before is part.parent[0]  # a title, or a list's introduction
+            or isinstance(before, nodes.title)
+            or isinstance(part, nodes.math_block)
+            or before.astext().rstrip().endswith(":")
+            or isinstance(before, nodes.math_block) and words[:1].islower()
+            or isinstance(before, nodes.table) and isinstance(part[0], nodes.emphasis))
+
+
+def setup(app):
+    """Register the changes, for LaTeX only."""
+    for transform in (Stills, Cells, Places):
+        app.add_post_transform(transform)
+    return {"parallel_read_safe": True}

@@ -1,0 +1,97 @@
+"""A Sphinx extension: the cover of the book in print, its colophon, and what its file says."""
+from datetime import date
+from pathlib import Path
+
+import matplotlib as mpl
+import yaml
+
+from figures.draw import render
+from tools.shared import colours
+from tools.shared.building import remarks, shown_runs
+from tools.shared.printing import tex
+from tools.shared.source import ROOT, git, read
+
+SUBTITLE = ("Batch normalization, ResNet and DenseNet: every formula is code, and the code is "
+            "checked")
+COVER = "three_ideas"
+FONTS = Path(mpl.get_data_path()) / "fonts" / "ttf"
+LICENCES = {"MIT": "https://opensource.org/license/mit"}
+
+
+def in_words(day):
+    """A date as a reader writes it."""
+    return f"{day.day} {day:%B %Y}"
+
+
+def version(cited):
+    """Which state of the book this is, and its date."""
+    day = date.fromisoformat(git("log", "-1", "--format=%cs") or date.today().isoformat())
+    state = git("describe", "--tags", "--always", "--dirty=, changed")
+    return f"Version {cited['version']}{f' ({state})' if state else ''}, {in_words(day)}"
+
+
+def run_line(run):
+    """On what the chapters' outputs were made, in words."""
+    facts = run.facts
+    versions = ", ".join(map(" ".join, facts["versions"].items()))
+    return (f"{facts['device']}, budget {facts['budget']}, {facts['data']}, "
+            f"{in_words(date.fromisoformat(facts['date']))}; {versions}")
+
+
+def colophon(config, cited, authors):
+    """The page behind the cover, as LaTeX."""
+    runs = sorted({run_line(run) for run in shown_runs() if run.facts})
+    year = str(cited["date-released"])[:4]
+    address, licence = config.html_baseurl, cited["license"]
+    entry = [r"@book\{normalize-add-concatenate,",
+             *(rf"\ \ {key} = \{{{tex(value)}\}}," for key, value in (
+                 ("title", cited["title"]), ("author", f"{{{authors}}}"), ("year", year),
+                 ("version", cited["version"]), ("url", address))), r"\}"]
+    parts = [
+        ("Copyright", rf"© {config.copyright} {tex(authors)}. Text, pictures and code are under "
+         rf"the \href{{{LICENCES[licence]}}}{{{licence} licence}}: copy, change and share them, "
+         "and keep the licence with them."),
+        ("This edition", tex(version(cited)) + ". " + tex(" ".join(remarks()))),
+        ("The run", "All outputs, plots and numbers were made by the code beside them, on:\\par "
+         + r"\par ".join(map(tex, runs))),
+        ("How to cite", tex(f"{authors} ({year}). {cited['title']}. Version "
+                            f"{cited['version']}. ") + rf"\url{{{address}}}\par\smallskip "
+         r"{\ttfamily\footnotesize\raggedright " + r"\par ".join(entry) + "}"),
+        ("The book that runs", r"\begin{minipage}[t]{\dimexpr\linewidth-2.6cm}On the site "
+         r"pictures move, cells can be opened, and every chapter starts as a notebook: \par"
+         rf"\url{{{address}}}\end{{minipage}}\hfill\raisebox{{\dimexpr\ht\strutbox-\height}}"
+         rf"{{\href{{{address}}}{{\qrcode[height=2cm, level=L]{{{address}}}}}}}"),
+        ("Made with", "Jupyter Book, Sphinx and XeLaTeX. The text is set in TeX Gyre Pagella and "
+         "Heros, formulas in Pazo Math, code in DejaVu Sans Mono, pictures in DejaVu Sans.")]
+    return "".join(rf"\colophonpart{{{title}}}{{{text}}}" for title, text in parts)
+
+
+def prepare(app):
+    """Draw the cover, take matplotlib's fonts, tell LaTeX the facts."""
+    if app.builder.format != "latex":
+        return
+    folder = Path(app.outdir)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "cover.pdf").write_bytes(render(COVER, "pdf"))
+    config, cited = app.config, yaml.safe_load(read(ROOT / "CITATION.cff"))
+    authors = ", ".join(author.get("name") or f"{author['given-names']} {author['family-names']}"
+                        for author in cited["authors"])
+    config.latex_additional_files += [str(path) for path in sorted(FONTS.glob("DejaVuSans*.ttf"))]
+    facts = {"booksubtitle": tex(SUBTITLE), "bookauthors": tex(authors),
+             "bookversion": r"\\".join(map(tex, [version(cited), *remarks()])),
+             "bookaddress": config.html_baseurl, "bookcolophon": colophon(config, cited, authors)}
+    app.builder.context["preamble"] += "".join(
+        f"\\newcommand{{\\{name}}}{{{text}}}\n" for name, text in facts.items())
+    app.builder.context["preamble"] += colours.latex() + (
+        rf"\hypersetup{{pdftitle={{{tex(config.html_title)}}}, pdfsubject={{\booksubtitle}}, "
+        rf"pdfauthor={{\bookauthors}}, pdflang={{{config.language}}}, "
+        rf"pdfmetalang={{{config.language}}}, pdfdisplaydoctitle, "
+        rf"pdfcopyright={{Copyright (c) {config.copyright} \bookauthors}}, "
+        rf"pdflicenseurl={{{LICENCES[cited['license']]}}}, pdfurl={{\bookaddress}}, "
+        r"pdfkeywords={batch normalization, ResNet, DenseNet, PyTorch}}")
+
+
+def setup(app):
+    """Prepare before LaTeX is written."""
+    app.connect("builder-inited", prepare)
+    return {"parallel_read_safe": True}

@@ -29,17 +29,17 @@ document.addEventListener("copy", (event) => {
   event.preventDefault();
 });
 
-addEventListener("load", () => {
-  const places = [...document.querySelectorAll("span.math, div.math > mjx-container")];
-  const look = () => places
-    .map((one) => [one, one.scrollWidth - one.clientWidth, one.scrollLeft])
-    .forEach(([one, room, at]) => {
-      one.classList.toggle("wide", room > 1);
-      one.dataset.more = `${at > 0 ? "left" : ""} ${at < room - 1 ? "right" : ""}`;
-      if (room > 1) one.tabIndex = 0;
-      else one.removeAttribute("tabindex");
-    });
-  look();
-  addEventListener("resize", look);
-  for (const one of places) one.addEventListener("scroll", look);
+addEventListener("DOMContentLoaded", () => {
+  const look = (one) => {
+    const room = one.scrollWidth - one.clientWidth, at = one.scrollLeft;
+    one.classList.toggle("wide", room > 1);
+    one.dataset.more = `${at > 0 ? "left" : ""} ${at < room - 1 ? "right" : ""}`;
+    if (room > 1) one.tabIndex = 0;
+    else one.removeAttribute("tabindex");
+  };
+  const sizes = new ResizeObserver((entries) => entries.forEach((entry) => look(entry.target)));
+  for (const one of document.querySelectorAll("span.math, div.math > mjx-container")) {
+    sizes.observe(one);
+    one.addEventListener("scroll", () => look(one));
+  }
 });

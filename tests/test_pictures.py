@@ -41,6 +41,15 @@ def test_what_is_clear_on_white_is_clear_in_the_dark(color):
     assert contrast(rgb(dark(code)), GROUND) > max(3, contrast(color, (255, 255, 255)) / 2)
 
 
+def test_words_on_tints_are_clear():
+    words = rgb(dark("#1a1a1a"))
+    tints = [tint for path in (ROOT / "figures").glob("*.svg")
+             for tint in set(HEX.findall(path.read_text(encoding="utf-8")))
+             if contrast(rgb(tint), (26, 26, 26)) > 8]
+    assert len(tints) > 20
+    assert [tint for tint in tints if contrast(rgb(dark(tint)), words) < 4.5] == []
+
+
 def test_colours_are_those_that_turn():
     """A new colour of plots or drawings must be a tint of the book's colours."""
     for path in DRAWN:
@@ -58,6 +67,7 @@ def test_lines_turn_and_pixels_and_what_stands_on_them_stay(tmp_path):
     left.text(0, 0, "on dark pixels", color="white")
     left.text(0.5, 0.9, "on light pixels")
     left.set_title("A title")
+    fig.suptitle("Of both")
     right.plot([1, 2], color="#0072B2")
     fig.savefig(tmp_path / "plot.svg")
     plt.close(fig)
@@ -71,6 +81,7 @@ def test_lines_turn_and_pixels_and_what_stands_on_them_stay(tmp_path):
     words = re.findall(r'<g id="(text_\d+)">\s*<!-- (.*?) -->', light)
     named = {word: bool(texts[name]) for name, word in words}
     assert named["on dark pixels"] and named["on light pixels"] and not named["A title"]
+    assert not named["Of both"]
     assert len(re.findall("#ffffff", there)) == 1  # the white text
 
 

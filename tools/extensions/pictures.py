@@ -13,6 +13,9 @@ from tools.extensions.panels import SVG, box, corners, frame, stacked
 GROUND, TEXT = (18, 18, 18), (206, 214, 221)  # of the dark theme
 # What a colour is in the dark. Black and white are the text's and the page's.
 PARTNERS = {(0, 0, 0): TEXT, (0, 114, 178): (64, 158, 230)}
+# What its tints are of: text on them is light.
+DEEP = {(230, 159, 0): (140, 97, 0), (240, 228, 66): (120, 114, 33),
+        (204, 121, 167): (160, 90, 130), (0, 158, 115): (0, 125, 91)}
 COLORS = [(0, 0, 0), (0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167),
           (230, 159, 0), (86, 180, 233), (240, 228, 66)]
 HEX = re.compile(r"#[0-9a-fA-F]{6}\b")
@@ -36,14 +39,15 @@ def turned(found):
         away = [255 - part for part in color]
         share = sum((255 - x) * y for x, y in zip(rgb, away)) / sum(y * y for y in away)
         if all(abs(255 - y * share - x) < 2 for x, y in zip(rgb, away)):
-            return "#" + bytes(mix(PARTNERS.get(color, color), share)).hex()
+            deep = DEEP.get(color, color) if share < 0.9 else color
+            return "#" + bytes(mix(PARTNERS.get(color, deep), share)).hex()
     return found[0]
 
 
 def on_pixels(axes):
     """The texts that stand on the image of a plot's axes."""
     inner = frame(axes)
-    if axes.find(f".//{SVG}image") is not None and inner is not None:
+    if axes.get("id", "").startswith("axes") and inner and axes.find(f".//{SVG}image") is not None:
         for part in axes.findall(f"{SVG}g"):
             if part.get("id", "").startswith("text") and inner.containsx(
                     (at := box(corners(part))).x0) and inner.containsy(at.y1):

@@ -11,6 +11,8 @@ import sphinx_exercise.nodes as exercises
 from docutils import nodes
 from sphinx.search import IndexBuilder
 
+from tools.shared import colours
+
 SCRIPT = Path(__file__).with_suffix(".js")
 # Who looks for one of them is shown what has another.
 SYNONYMS = (
@@ -58,7 +60,7 @@ def texts(node):
 def words(unit):
     """The words of a unit, prose before code: it makes the better excerpts."""
     found = sorted(texts(unit), key=lambda node: isinstance(node, nodes.literal_block))
-    return " ".join(TEX.sub("", " ".join(node.astext() for node in found)).split())
+    return " ".join(TEX.sub("", colours.plain(" ".join(node.astext() for node in found))).split())
 
 
 def units(env, name, document):

@@ -2,6 +2,8 @@
 
 ``_static/preview.js`` shows it beside the link; from a folder no script may read another page.
 """
+# Beautiful Soup declares that whatever is looked for may be missing; nitpicky links are not.
+# pyright: reportOptionalMemberAccess=false
 import functools
 import re
 from pathlib import Path

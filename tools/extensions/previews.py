@@ -24,6 +24,8 @@ def parsed(path):
 def preview(path, place):
     """What stands at a place of a page: of a section its title and the first paragraphs."""
     node = parsed(path).find(id=place)
+    if node.name == "span":  # a section's further name stands in it
+        node = node.parent
     if node.name == "section":
         blocks = [str(one) for one in node.find_all(["h1", "h2", "h3", "p"], recursive=False)]
         return f"<section>{''.join(blocks[:3])}</section>"

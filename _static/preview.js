@@ -78,6 +78,7 @@ addEventListener("DOMContentLoaded", () => {
   });
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
   document.addEventListener("click", hide);
-  addEventListener("scroll", () => shown?.matches(":hover, :focus-visible") || hide(),
-    { passive: true });
+  addEventListener("scroll", () => {
+    if (shown && !shown.matches(":hover, :focus-visible") && !card.matches(":hover")) hide();
+  }, { passive: true });
 });

@@ -25,7 +25,7 @@ addEventListener("DOMContentLoaded", () => {
     const blocks = node.matches("section")
       ? [...node.querySelectorAll(":scope > :is(h1, h2, h3, p)")].slice(0, 3) : [node];
     part.append(...blocks.map((one) => one.cloneNode(true)));
-    for (const one of part.querySelectorAll(".headerlink, button, script, .to-solution, section section"))
+    for (const one of part.querySelectorAll(".headerlink, button, script, .to-solution"))
       one.remove();
     for (const one of part.querySelectorAll("[id]")) one.removeAttribute("id");
     for (const one of part.querySelectorAll("a, [tabindex]")) one.tabIndex = -1;

@@ -26,6 +26,8 @@ def preview(path, place):
     node = parsed(path).find(id=place)
     if node.name == "span":  # a section's further name stands in it
         node = node.parent
+    for link in node.select("a.reference.internal"):  # it leads on from that page, not from this
+        link.unwrap()
     if node.name == "section":
         blocks = [str(one) for one in node.find_all(["h1", "h2", "h3", "p"], recursive=False)]
         return f"<section>{''.join(blocks[:3])}</section>"

@@ -29,7 +29,6 @@ SYNONYMS = (
     ("concatenate", "torch.cat"),
     ("stochastic depth", "drop path", "droppath"),
     ("pre-activation", "preactivation", "preact"),
-    ("growth rate", "new channels per layer"),
     ("mixed precision", "half precision", "bfloat16", "autocast"),
 )
 TEX = re.compile(r"\\[,;!]?|[{}]")

@@ -598,6 +598,23 @@ def test_what_a_cell_prints_keeps_its_place():
     assert [one.get("text") for one in joined] == ["a\nb\n", None, "✓ c\n"]
 
 
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_contents_and_steps_follow_a_jump(site, browser, width):
+    page, wrong = visit(browser, (site / "chapters" / "resnet.html").as_uri(),
+                        viewport={"width": width, "height": 900})
+    for section in "it-is-not-a-lack-of-power", "summary", "nested-function-classes":
+        page.evaluate("id => document.getElementById(id).scrollIntoView()", section)
+        page.locator(f"#pst-page-toc-nav [aria-current][href='#{section}']").wait_for(
+            state="attached")
+        assert page.locator("#pst-page-toc-nav [aria-current]").count() == 1
+    page.get_by_role("link", name="Section after").click()
+    page.wait_for_url("**#the-idea-of-the-residual-block")
+    page.get_by_role("link", name="Section before").click()
+    page.wait_for_url("**#nested-function-classes")
+    assert wrong == []
+    page.context.close()
+
+
 def test_notes_stand_in_the_margin_or_in_the_text(site, browser):
     page, _ = visit(browser, (site / "chapters" / "resnet.html").as_uri(),
                     viewport={"width": DESKTOP, "height": 900})

@@ -17,9 +17,9 @@ from tools.extensions.claims import CLAIM, KINDS
 from tools.shared.printing import LatexTransform, pages, raw, tex
 
 COLUMNS = 84  # of a printed line
-WHOLE = 4  # lines of an output that stay together at its begin and its end
+WHOLE = 3  # lines of an output that stay together at its begin and its end
 DIFFERENCE = re.compile(r"(.*) (\(largest difference .*\))")
-INVISIBLE = (nodes.Invisible, nodes.raw, nodes.title, addnodes.index, addnodes.only)
+INVISIBLE = nodes.Invisible, nodes.raw, nodes.title, addnodes.index, addnodes.tabular_col_spec
 GROUPS = nodes.section, nodes.bullet_list, nodes.enumerated_list, exercises.solution_node
 
 
@@ -120,7 +120,7 @@ class Places(LatexTransform):
 
 def put_places(group, chapters=False):
     """Put a place before each part of a group that need not follow what is before it."""
-    before = group[0]
+    before = group
     for part in list(group):
         if isinstance(part, INVISIBLE):
             before = part if isinstance(part, nodes.title) else before
@@ -129,23 +129,31 @@ def put_places(group, chapters=False):
             put_places(part, chapters=True)
             continue
         if chapters and isinstance(part, nodes.section):
-            group.insert(group.index(part), raw(r"\place{chapter}"))
-        elif not follows(before, part):
-            group.insert(group.index(part), raw(r"\place{free}"))
+            put_place(group, part, "chapter")
+        elif before is not group and not follows(before, part):
+            put_place(group, part, "free")
         if isinstance(part, GROUPS):
             put_places(part)
         before = part
 
 
+def put_place(group, part, kind):
+    """Put a place before a part and before the targets of links to it."""
+    at = group.index(part)
+    while at and isinstance(group[at - 1], nodes.target):
+        at -= 1
+    group.insert(at, raw(rf"\place{{{kind}}}"))
+
+
 def follows(before, part):
     """Whether something must stand on one page with what is before it."""
     words = part.astext()
-    return (before is part.parent[0]  # a title, or a list's introduction
-            or isinstance(before, nodes.title)
+    return (isinstance(before, nodes.title)
             or isinstance(part, nodes.math_block)
             or before.astext().rstrip().endswith(":")
             or isinstance(before, nodes.math_block) and words[:1].islower()
-            or isinstance(before, nodes.table) and isinstance(part[0], nodes.emphasis))
+            or isinstance(before, nodes.table) and isinstance(part, nodes.paragraph)
+            and any(isinstance(child, nodes.emphasis) for child in part[:1]))
 
 
 def setup(app):

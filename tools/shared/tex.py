@@ -63,7 +63,8 @@ def begin_pages():
     """Choose where pages begin, by what the passes on endless sheets measured."""
     height, places = (LATEX / "places.txt").read_text().split("\n", 1)
     begun = pages.plan(places, float(height.removesuffix("pt")))
-    (LATEX / "begins.tex").write_text("".join(rf"\pagebegins{{{n}}}" "\n" for n in begun))
+    (LATEX / "begins.tex").write_text(
+        "".join(rf"\pagebegins{{{number}}}{{{scale:.4f}}}" "\n" for number, scale in begun))
 
 
 def typeset():

@@ -20,7 +20,7 @@ def noted(heights, kinds=None):
 
 def begun(notes):
     """The numbers of the places where pages begin."""
-    return [number for number, _ in pages.plan(notes, HEIGHT)]
+    return [page.number for page in pages.plan(notes, HEIGHT)]
 
 
 def filled(heights, begun):
@@ -60,6 +60,11 @@ def test_what_is_higher_than_a_page_is_left_to_tex():
     assert begun(noted([30, 250, 30])) == [1, 2, 3]
 
 
+def test_what_is_left_of_a_page_is_shared_among_its_places():
+    assert [page.space for page in pages.plan(noted([30, 30, 30, 60]), HEIGHT)] == [5, 0]
+    assert [page.space for page in pages.plan(noted([30, 40, 70, 60]), HEIGHT)] == [12, 0, 0]
+
+
 def test_space_at_a_page_s_begin_is_gone():
     notes = noted([60, 60, 60]).replace("2 free 0 ", f"2 free {20 * 65536} ")
     assert begun(notes) == [1, 2]
@@ -75,5 +80,5 @@ def test_each_chapter_is_planned_alone():
 def test_pictures_shrink_where_the_page_holds_more_for_it():
     notes = noted([60, 50, 90]).splitlines(keepends=True)
     notes.insert(2, f"0 picture 0 {50 * 65536} 0\n")
-    assert pages.plan("".join(notes), HEIGHT) == [(1, 0.8), (3, 1)]
+    assert pages.plan("".join(notes), HEIGHT) == [(1, 0.8, 0), (3, 1, 0)]
     assert begun(noted([60, 50, 90])) == [1, 2, 3]

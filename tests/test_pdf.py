@@ -18,7 +18,7 @@ from tools.shared.source import ROOT
 CHAPTERS = source.chapter_names()
 NUMBERED = source.chapter_names(numbered=True)
 PROGRAMS = ("pdftotext", "pdfinfo", "pdffonts", "pdfimages", "qpdf")
-TOP, BOTTOM = 68, 774  # of the text on a page, in points from the page's top
+TOP, BOTTOM = 62, 780  # of the text on a page, in points from the page's top
 HEIGHT = 842
 
 

@@ -78,11 +78,11 @@ def colophon(config, cited, authors):
          + r"\par ".join(map(tex, runs))),
         ("How to cite", tex(f"{authors} ({year}). {cited['title']}. Version "
                             f"{cited['version']}. ") + rf"\url{{{address}}}\par\smallskip "
-         r"{\ttfamily\footnotesize\raggedright " + r"\par ".join(entry) + "}"),
+         r"{\ttfamily\footnotesize\parskip0pt " + r"\par ".join(entry) + "}"),
         ("The book that runs", r"\begin{minipage}[t]{\dimexpr\linewidth-2.6cm}On the site "
          r"pictures move, cells can be opened, and every chapter starts as a notebook: \par"
          rf"\url{{{address}}}\end{{minipage}}\hfill\raisebox{{\dimexpr\ht\strutbox-\height}}"
-         rf"{{\href{{{address}}}{{\qrcode[height=2cm, level=L]{{{address}}}}}}}"),
+         rf"{{\href{{{address}}}{{\color{{ink}}\qrcode[height=2cm, level=L]{{{address}}}}}}}"),
         ("Made with", "Jupyter Book, Sphinx and XeLaTeX. The text is set in TeX Gyre Pagella and "
          "Heros, formulas in Pazo Math, code in DejaVu Sans Mono, pictures in DejaVu Sans.")]
     return "".join(rf"\colophonpart{{{title}}}{{{text}}}" for title, text in parts)

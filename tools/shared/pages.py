@@ -7,11 +7,13 @@ first pass on endless sheets, and begins the pages where this module says.
 """
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import NamedTuple
 
 GAP = 0.22  # of a page: more empty than that is not to be seen (0.25 with what skips leave)
 POINT = 65536  # scaled points
 SPLIT = 0.15  # the price of a page that begins within an output, beside squares of gaps
 SHRINK = 0.22  # what pictures may lose of their height, that a page holds more
+SPACE = 12  # points that may be added at each free place, that a page looks full
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,14 @@ class Place:
     depth: float
     sheet: int
     pictures: float = 0
+
+
+class Page(NamedTuple):
+    """A page: its first place, the scale of its pictures, the space added at its places."""
+
+    number: int
+    scale: float = 1
+    space: float = 0
 
 
 def read(text):
@@ -72,14 +82,14 @@ def price(used, height, pictures, last):
 
 
 def pages(places, height):
-    """The pages of one chapter: the first place of each, and the scale of its pictures.
+    """The pages of one chapter.
 
     What is higher than a page has one of its own, and TeX breaks it.
     """
     parts = heights(places)
-    best = [(0.0, 0, 1.0)]  # for each place: the least price so far, its last page's begin, scale
+    best = [(0.0, 0, Page(0))]  # for each place: the least price so far, its last page
     for end in range(1, len(places)):
-        found, pictures = [], 0.0
+        found, pictures, last = [], 0.0, end == len(parts)
         for start in range(end - 1, -1, -1):
             used = sum(parts[start:end]) - places[start].skip
             pictures += places[start].pictures
@@ -87,17 +97,18 @@ def pages(places, height):
                 break
             split = SPLIT if places[start].kind == "split" else 0
             scale = 1 - max(0, used - height) / pictures if pictures else 1
-            cost = price(used, height, pictures, last=end == len(parts))
-            found.append((best[start][0] + split + cost, start, max(1 - SHRINK, scale)))
+            free = sum(place.kind == "free" for place in places[start + 1:end])
+            space = 0 if last or not free else min(SPACE, max(0, height - used) / free)
+            page = Page(places[start].number, max(1 - SHRINK, scale), space)
+            found.append((best[start][0] + split + price(used, height, pictures, last), start, page))
         best.append(min(found))
-    begun, at = [], len(parts)
+    chosen, at = [], len(parts)
     while at:
-        _, at, scale = best[at]
-        begun.append((places[at], scale))
-    return begun[::-1]
+        _, at, page = best[at]
+        chosen.append(page)
+    return chosen[::-1]
 
 
 def plan(text, height):
-    """The pages of the book, from TeX's notes: the numbers of their first places, and scales."""
-    return [(place.number, scale) for chapter in chapters(read(text))
-            for place, scale in pages(chapter, height)]
+    """The pages of the book, from TeX's notes."""
+    return [page for chapter in chapters(read(text)) for page in pages(chapter, height)]

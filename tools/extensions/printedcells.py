@@ -18,6 +18,7 @@ from tools.shared.printing import LatexTransform, pages, raw, tex
 
 COLUMNS = 84  # of a printed line
 WHOLE = 3  # lines of an output that stay together at its begin and its end
+SHORT = 160  # characters that do not stand alone with their heading
 DIFFERENCE = re.compile(r"(.*) (\(largest difference .*\))")
 INVISIBLE = nodes.Invisible, nodes.raw, nodes.title, addnodes.index, addnodes.tabular_col_spec
 GROUPS = nodes.section, nodes.bullet_list, nodes.enumerated_list, exercises.solution_node
@@ -120,7 +121,7 @@ class Places(LatexTransform):
 
 def put_places(group, chapters=False):
     """Put a place before each part of a group that need not follow what is before it."""
-    before = group
+    before, first = group, False
     for part in list(group):
         if isinstance(part, INVISIBLE):
             before = part if isinstance(part, nodes.title) else before
@@ -130,10 +131,12 @@ def put_places(group, chapters=False):
             continue
         if chapters and isinstance(part, nodes.section):
             put_place(group, part, "chapter")
-        elif before is not group and not follows(before, part):
+        elif before is not group and not follows(before, part) and not (
+                first and len(before.astext()) < SHORT):
             put_place(group, part, "free")
         if isinstance(part, GROUPS):
             put_places(part)
+        first = isinstance(before, nodes.title)  # nothing else is below the heading yet
         before = part
 
 

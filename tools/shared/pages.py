@@ -100,7 +100,8 @@ def pages(places, height):
             free = sum(place.kind == "free" for place in places[start + 1:end])
             space = 0 if last or not free else min(SPACE, max(0, height - used) / free)
             page = Page(places[start].number, max(1 - SHRINK, scale), space)
-            found.append((best[start][0] + split + price(used, height, pictures, last), start, page))
+            cost = split + price(used, height, pictures, last)
+            found.append((best[start][0] + cost, start, page))
         best.append(min(found))
     chosen, at = [], len(parts)
     while at:

@@ -17,7 +17,7 @@ from tools.extensions.claims import CLAIM, KINDS
 from tools.shared.printing import LatexTransform, pages, raw, tex
 
 COLUMNS = 84  # of a printed line
-WHOLE = 3  # lines of an output that stay together at its begin and its end
+WHOLE = 5  # lines of an output that stay together at its begin and its end
 SHORT = 160  # characters that do not stand alone with their heading
 DIFFERENCE = re.compile(r"(.*) (\(largest difference .*\))")
 INVISIBLE = nodes.Invisible, nodes.raw, nodes.title, addnodes.index, addnodes.tabular_col_spec

@@ -24,6 +24,12 @@ def part(data, num_train, num_val=500):
         X_val=data.X_val[:num_val], y_val=data.y_val[:num_val])
 
 
+def whole(data):
+    """The same with all images to train on: those held out for validation, too."""
+    return dataclasses.replace(data, X_train=torch.cat([data.X_train, data.X_val]),
+                               y_train=torch.cat([data.y_train, data.y_val]))
+
+
 def in_turns(contestants, rounds):
     """What each contestant returns in each round; every other round goes backwards.
 

@@ -1,4 +1,6 @@
 """The networks of the races by name, and the terms on which they compute."""
+import functools
+
 import torch
 from torch import nn
 
@@ -6,11 +8,23 @@ import lab
 from tools.shared.definitions import definitions
 
 
+@functools.cache
+def chapters():
+    """What the three chapters define."""
+    return tuple(map(definitions, ("batch_norm", "resnet", "densenet")))
+
+
 def make(name):
-    """LeNet + BN with PyTorch's layers, chapter 2's last network, or one of d2l's."""
-    bn, resnet, densenet = map(definitions, ("batch_norm", "resnet", "densenet"))
+    """One of the chapters', with PyTorch's batch norm, or of d2l's size."""
+    bn, resnet, densenet = chapters()
     return {"LeNet + BN": lambda: bn["lenet"](bn["torch_norm"]),
+            "LeNet": bn["lenet"],
             "ResNet-20": resnet["pooled_resnet"],
+            "plain, 20 layers": lambda: resnet["pooled_resnet"](resnet["Plain"]),
+            "ResNet-8": lambda: resnet["pooled_resnet"](depth=8, width=24),
+            "ResNet-8, wide": lambda: resnet["pooled_resnet"](depth=8, width=32),
+            "ResNet-18": resnet["resnet18_small_images"],
+            "DenseNet": densenet["compact_densenet"],
             "d2l's ResNet-18": densenet["d2l_resnet18"],
             "d2l's DenseNet": densenet["d2l_densenet"]}[name]()
 

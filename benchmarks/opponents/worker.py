@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 import psutil
@@ -22,7 +21,7 @@ import torch
 import fashion
 import lab
 from benchmarks import networks
-from benchmarks.common import part, synchronize, whole
+from benchmarks.common import part, seconds, whole
 from benchmarks.opponents import CONTESTANTS, environments
 from tools.shared.source import ROOT
 
@@ -32,7 +31,7 @@ LOGS = ROOT / "_build" / "opponents"
 @dataclasses.dataclass
 class Task:
     """One training; the same words for all contestants."""
-    network: str  # a key of benchmarks.networks
+    network: str  # as benchmarks.networks names it
     num_images: int
     num_epochs: int
     batch_size: int
@@ -60,7 +59,7 @@ class Contestant:
                 cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
 
     def train(self, task):
-        """Seconds of the training, memory in MiB before it and at its peak, accuracy."""
+        """What ``serve`` answers: seconds, the first time memory in MiB, accuracy if asked."""
         with contextlib.suppress(BrokenPipeError):  # it has ended: no line comes
             print(json.dumps(dataclasses.asdict(task)), file=self.process.stdin, flush=True)
         line = self.process.stdout.readline()
@@ -101,11 +100,8 @@ def unpacked():
         yield Path(folder)
 
 
-class Peak:
-    """While it is entered, ``before`` and ``peak``: MiB of this process and its children.
-
-    On a GPU: of the GPU's memory.
-    """
+class Memory:
+    """MiB of this process and its children, or of the GPU: the ``peak`` since it was entered."""
 
     def __enter__(self):
         self.cuda = torch.cuda if lab.device().type == "cuda" else None
@@ -150,31 +146,29 @@ class Job:
         self.data = part(images, self.num_images, num_val=1)
 
 
-def answer(job, fit, memory):
-    """What ``Contestant.train`` returns, but for the accuracy."""
-    with Peak() if memory else contextlib.nullcontext() as peak:
-        synchronize()
-        start = time.perf_counter()
-        fit()
-        synchronize()
-        told = {"seconds": time.perf_counter() - start}
-    return told | ({"before": peak.before, "peak": peak.peak} if peak else {})
-
-
 def serve(module, options, answers):
-    """Answer the tasks of the input until it ends; the first one's memory is told, too."""
+    """Answer the tasks of the input until it ends.
+
+    Of the first training on given terms the memory is told, too: the peak beyond what the
+    process held before the first of all.
+    """
     fit = importlib.import_module(f"benchmarks.opponents.by_{module}").fit
-    images, first = whole(lab.fashion_mnist()), True
+    images, seen = whole(lab.fashion_mnist()), set()
+    with Memory() as start:
+        pass
     with unpacked() as folder:
         for line in sys.stdin:
             task = json.loads(line)
-            judge = task.pop("judge")
+            judge, terms = task.pop("judge"), (task["network"], task["fast"])
             job = Job(task, folder, images)
-            told = answer(job, lambda job=job: fit(job, **options), memory=first)
+            with Memory() if terms not in seen else contextlib.nullcontext() as memory:
+                told = {"seconds": seconds(lambda job=job: fit(job, **options))}
+            if memory:
+                told["memory"] = memory.peak - start.before
             if judge:
                 told["accuracy"] = lab.evaluate(job.net, images.X_test, images.y_test)[1]
             print(json.dumps(told), file=answers, flush=True)
-            first = False
+            seen.add(terms)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import warnings
+from collections import namedtuple
 
 import matplotlib.pyplot as plt
 import pytest
@@ -150,6 +151,14 @@ def test_a_busy_neighbour_is_seen():
     finally:
         neighbour.kill()
         neighbour.wait()
+
+
+@pytest.mark.parametrize("priority, everyone", [(0, 11.0), (19, 16.0)])
+def test_programs_of_low_priority_give_way(monkeypatch, priority, everyone):
+    times = namedtuple("times", "user nice system idle")(10.0, 5.0, 1.0, 100.0)
+    monkeypatch.setattr(machine.psutil, "cpu_times", lambda: times)
+    monkeypatch.setattr(machine.psutil.Process, "nice", lambda _: priority)
+    assert machine._computing()[1] == everyone
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])

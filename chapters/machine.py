@@ -73,10 +73,7 @@ def _probe(channels=16, size=14, n=64, rounds=20):
 def _computing():
     """Seconds since some start: of the clock, of all that computed here, of this process."""
     times = psutil.cpu_times()
-    free = ["idle", "iowait", "guest", "guest_nice"]  # guests are counted as users, too
-    if psutil.Process().nice() <= 0:
-        free.append("nice")  # programs of low priority give way
-    idle = sum(getattr(times, kind, 0.0) for kind in free)
+    idle = sum(getattr(times, kind, 0.0) for kind in ("idle", "iowait", "guest", "guest_nice"))
     return time.perf_counter(), sum(times) - idle, time.process_time()
 
 

@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import warnings
-from collections import namedtuple
 
 import matplotlib.pyplot as plt
 import pytest
@@ -153,21 +152,10 @@ def test_a_busy_neighbour_is_seen():
         neighbour.wait()
 
 
-@pytest.mark.parametrize("priority, everyone", [(0, 11.0), (19, 16.0)])
-def test_programs_of_low_priority_give_way(monkeypatch, priority, everyone):
-    times = namedtuple("times", "user nice system idle")(10.0, 5.0, 1.0, 100.0)
-    monkeypatch.setattr(machine.psutil, "cpu_times", lambda: times)
-    monkeypatch.setattr(machine.psutil.Process, "nice", lambda _: priority)
-    assert machine._computing()[1] == everyone
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-def test_threads_are_chosen_at_each_step_in_bfloat16(data, monkeypatch, dtype):
+def test_threads_are_chosen_at_each_step(data, monkeypatch):
     chosen = []
     monkeypatch.setattr(training, "choose_threads", lambda: chosen.append(1))
-    monkeypatch.setattr(training, "fast_dtype", lambda device: dtype)
-    history = lab.train(net(), data, num_epochs=1, lr=0.1, fast=True)
-    assert len(chosen) == (len(history.loss) if dtype == torch.bfloat16 else 0)
+    assert len(lab.train(net(), data, num_epochs=1, lr=0.1).loss) == len(chosen) > 0
 
 
 def test_probes_leave_the_readers_seed_alone():

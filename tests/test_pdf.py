@@ -2,19 +2,24 @@
 import re
 import shutil
 import subprocess
+from xml.etree import ElementTree
 
 import pytest
+import yaml
 from bs4 import BeautifulSoup
 from conftest import tool
 
 from tools import formulas, pdf
+from tools.extensions import printedcells, printedindex
 from tools.shared import source, tex
-from tools.shared.building import NAME, PDF
+from tools.shared.building import NAME, PDF, shown_runs
 from tools.shared.source import ROOT
 
 CHAPTERS = source.chapter_names()
 NUMBERED = source.chapter_names(numbered=True)
 PROGRAMS = ("pdftotext", "pdfinfo", "pdffonts", "pdfimages", "qpdf")
+TOP, BOTTOM = 62, 780  # of the text on a page, in points from the page's top
+HEIGHT = 842
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +52,49 @@ def inside(printed):
     return shown("qpdf", "--qdf", "--object-streams=disable", printed, "-")
 
 
+@pytest.fixture(scope="module")
+def lines(printed):
+    """For each page: its lines between head and foot, as (top, bottom, words)."""
+    found = []
+    for one in shown("pdftotext", "-bbox", printed, "-").split("<page ")[1:]:
+        by_line = {}
+        for top, bottom, word in re.findall(
+                r'<word .*yMin="([\d.]+)" .*yMax="([\d.]+)">(.*)</word>', one):
+            if TOP < float(bottom) and float(top) < BOTTOM:
+                by_line.setdefault(round(float(bottom) / 2), []).append(
+                    (float(top), float(bottom), word))
+        found.append([(min(word[0] for word in words), max(word[1] for word in words),
+                       " ".join(word[2] for word in words))
+                      for _, words in sorted(by_line.items())])
+    return found
+
+
+@pytest.fixture(scope="module")
+def places(printed):
+    """The PDF's named destinations: name to (page from 0, points from the page's top)."""
+    return {name: (int(number) - 1, HEIGHT - int(y)) for number, y, name in re.findall(
+        r'^ *(\d+) \[ XYZ +\d+ +(\d+) .*\] "(.*)"$', shown("pdfinfo", "-dests", printed),
+        re.MULTILINE)}
+
+
+@pytest.fixture(scope="module")
+def chapter_starts(places):
+    """The pages that chapters begin on, counted from 0."""
+    return {where[0] for name, where in places.items() if name.startswith("chapter")}
+
+
+@pytest.fixture(scope="module")
+def cells(places):
+    """The parts of cells: (number, "code" or "output") to where they begin and end."""
+    parts = {}
+    for name, where in places.items():
+        if name.startswith("cell-"):
+            _, number, kind, end = name.split("-")
+            parts.setdefault((int(number), kind), {})[end] = where
+    assert len(parts) > 400
+    return parts
+
+
 def page(book, name):
     """A page of the site, parsed."""
     html = (book / "_build" / "html" / "chapters" / f"{name}.html").read_text(encoding="utf-8")
@@ -69,6 +117,7 @@ def test_size_pages_and_metadata(printed, inside):
     facts = dict(line.split(":", 1) for line in shown("pdfinfo", printed).splitlines())
     assert 50 < int(facts["Pages"]) < 260
     assert facts["Title"].strip() == "Normalize, Add, Concatenate"
+    assert facts["Author"].strip()
     assert "A4" in facts["Page size"]
     assert printed.stat().st_size < 5e6
     assert re.search(r"/Lang \(en\)", inside)
@@ -85,13 +134,15 @@ def test_fonts_are_embedded(printed):
 @pytest.mark.parametrize("name", NUMBERED)
 def test_numbers_are_the_sites(book, printed, texts, name):
     soup, numbers, text = page(book, name), numbers_in_print(book), "\n".join(texts)
+    named = printedindex.listed()
     labels = formulas.EQUATION.findall(source.read(source.chapter_path(name)))
     assert labels
     for label in labels:
         number = soup.find(id=f"equation-{label}").select_one(".eqno").get_text().strip("()#\n ")
         assert numbers[label] == number
         assert re.search(rf" \({re.escape(number)}\)$", text, re.MULTILINE)
-        assert re.search(rf"^ *\({re.escape(number)}\) .* {label}[ .]+\d+$", text, re.MULTILINE)
+        entry = rf"^ *\({re.escape(number)}\) +{re.escape(named['formulas'][label])}[ .]+\d+$"
+        assert re.search(entry, text, re.MULTILINE), label
     for figure in soup.select("figure[id^=fig-]"):
         words = figure.select_one(".caption-number").get_text().strip()
         assert words == f"Fig. {numbers[figure['id']]}"
@@ -131,18 +182,69 @@ def test_nothing_prints_that_no_reader_can_use(book, texts):
     for junk in ("<IPython", "Figure(", "<matplotlib", "Traceback", "{eq}", "{numref}", "??",
                  "hide-input"):
         assert junk not in text, junk
-    assert text.count("a slider moves through this picture") == latex(book).count(r"\movesat{")
+    assert text.count("Move it on the site") == latex(book).count(r"\movesat{")
 
 
-def test_pages_are_filled(book, texts):
-    toc = (book / "_build" / "latex" / f"{NAME}.toc").read_text(encoding="utf-8")
-    starts = {int(number) for number in re.findall(r"^\\contentsline \{chapter\}.*\{(\d+)\}\{", toc,
-                                                   re.MULTILINE)}
-    assert len(starts) > len(CHAPTERS)
-    for text in texts:
-        lines = [line for line in text.splitlines() if line.strip()]
-        if lines[-1].strip().isdigit() and int(lines[-1]) + 1 not in starts and text != texts[-1]:
-            assert len(lines) >= 2 + 5, text  # the running head and the page's number
+def test_no_code_is_cut_in_two(cells):
+    for (number, kind), ends in cells.items():
+        if kind == "code":
+            assert ends["begin"][0] == ends["end"][0], number
+
+
+def test_outputs_stand_below_their_code(cells, lines):
+    for (number, kind), ends in cells.items():
+        if kind != "output":
+            continue
+        (begin, top), (end, bottom) = ends["begin"], ends["end"]
+        if (number, "code") in cells:
+            code = cells[number, "code"]["end"]
+            assert begin == code[0], number
+            assert 0 <= top - code[1] < 12, number
+        if begin != end:  # no slivers
+            assert sum(line[0] > top - 2 for line in lines[begin]) >= printedcells.WHOLE, number
+            assert sum(line[1] < bottom + 2 for line in lines[end]) >= printedcells.WHOLE, number
+
+
+def test_pages_are_filled(lines, chapter_starts):
+    for number in range(min(chapter_starts), max(chapter_starts)):
+        if number + 1 not in chapter_starts:
+            lowest = max(bottom for _, bottom, _ in lines[number])
+            assert BOTTOM - lowest < (BOTTOM - TOP) / 4, number + 1
+
+
+def test_nothing_is_stranded_at_the_foot_of_a_page(lines, places):
+    for number, page_lines in enumerate(lines[:-1]):
+        assert not page_lines or not page_lines[-1][2].endswith(":"), number + 1
+    for name, (number, top) in places.items():
+        if re.match(r"(sub)*section", name):
+            assert sum(line[0] > top for line in lines[number]) >= 3, name
+
+
+def test_the_lists_are_whole(book, texts):
+    text, listed = "\n".join(texts), printedindex.listed()
+    labels = [label for name in NUMBERED
+              for label in formulas.EQUATION.findall(source.read(source.chapter_path(name)))]
+    assert sorted(listed["formulas"]) == sorted(labels)
+    index = (book / "_build" / "latex" / f"{NAME}.ind").read_text(encoding="utf-8")
+    index = index.replace(r"\sphinxhyphen{}", "-")
+    for term in listed["terms"]:
+        assert rf"\spxentry{{{term}}}" in index, f"{term} is nowhere in the text"
+    figures = text[text.rindex("List of figures"):]
+    for figure in re.findall(r"^\\newlabel\{chapters/[^}]*:fig-[^}]*\}\{\{([\d.]+)\}",
+                             (book / "_build" / "latex" / f"{NAME}.aux").read_text(), re.MULTILINE):
+        assert re.search(rf"^ *{re.escape(figure)} .*", figures, re.MULTILINE), figure
+
+
+def test_the_colophon_says_whose_what_and_when(texts, printed):
+    cited = yaml.safe_load(source.read(ROOT / "CITATION.cff"))
+    for words in (*(author["name"] for author in cited["authors"]), cited["license"],
+                  cited["version"], "How to cite", "@book{"):
+        assert words in texts[1], words
+    for run in shown_runs():
+        assert run.facts["device"] in re.sub(r"\s+", " ", texts[1])
+    said = " ".join(ElementTree.fromstring(shown("pdfinfo", "-meta", printed)).itertext())
+    for words in ("Normalize, Add, Concatenate", cited["authors"][0]["name"], "/license/"):
+        assert words in said
 
 
 def test_folded_code_is_left_out(book, texts):

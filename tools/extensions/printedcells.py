@@ -17,9 +17,10 @@ from tools.extensions.claims import CLAIM, KINDS
 from tools.shared.printing import LatexTransform, pages, raw, tex
 
 COLUMNS = 84  # of a printed line
-WHOLE = 4  # lines of an output that stay together at its begin and its end
+WHOLE = 5  # lines of an output that stay together at its begin and its end
+SHORT = 160  # characters that do not stand alone with their heading
 DIFFERENCE = re.compile(r"(.*) (\(largest difference .*\))")
-INVISIBLE = (nodes.Invisible, nodes.raw, nodes.title, addnodes.index, addnodes.only)
+INVISIBLE = nodes.Invisible, nodes.raw, nodes.title, addnodes.index, addnodes.tabular_col_spec
 GROUPS = nodes.section, nodes.bullet_list, nodes.enumerated_list, exercises.solution_node
 
 
@@ -73,11 +74,12 @@ def outputs(part):
         if isinstance(first, nodes.literal_block) and isinstance(second, nodes.literal_block):
             second.children = [nodes.Text(first.astext().rstrip("\n") + "\n" + second.astext())]
             part.remove(first)
+    for child in list(part)[1:]:
+        if not isinstance(child, nodes.raw):  # what belongs to the output before
+            part.insert(part.index(child), raw(r"\place{split}"))
     for child in list(part):
         if isinstance(child, nodes.literal_block):
             part.replace(child, raw(printed(child.astext())))
-    for child in list(part)[1:]:
-        part.insert(part.index(child), raw(r"\place{split}"))
 
 
 def printed(text):
@@ -118,9 +120,12 @@ class Places(LatexTransform):
         put_places(self.document.next_node(nodes.section), chapters=True)
 
 
-def put_places(group, chapters=False):
-    """Put a place before each part of a group that need not follow what is before it."""
-    before = group[0]
+def put_places(group, chapters=False, headed=False):
+    """Put a place before each part of a group that need not follow what is before it.
+
+    chapters: whether the group's sections are chapters; headed: whether it is below a heading.
+    """
+    before, first = group, False
     for part in list(group):
         if isinstance(part, INVISIBLE):
             before = part if isinstance(part, nodes.title) else before
@@ -129,23 +134,34 @@ def put_places(group, chapters=False):
             put_places(part, chapters=True)
             continue
         if chapters and isinstance(part, nodes.section):
-            group.insert(group.index(part), raw(r"\place{chapter}"))
-        elif not follows(before, part):
-            group.insert(group.index(part), raw(r"\place{free}"))
+            put_place(group, part, "chapter")
+        elif before is not group and not follows(before, part) and not (
+                first and len(before.astext()) < SHORT):
+            put_place(group, part, "free")
         if isinstance(part, GROUPS):
-            put_places(part)
+            put_places(part, headed=isinstance(before, nodes.title))
+        # Nothing else is below the heading yet.
+        first = isinstance(before, nodes.title) or before is group and headed
         before = part
+
+
+def put_place(group, part, kind):
+    """Put a place before a part and before the targets of links to it."""
+    at = group.index(part)
+    while at and isinstance(group[at - 1], nodes.target):
+        at -= 1
+    group.insert(at, raw(rf"\place{{{kind}}}"))
 
 
 def follows(before, part):
     """Whether something must stand on one page with what is before it."""
     words = part.astext()
-    return (before is part.parent[0]  # a title, or a list's introduction
-            or isinstance(before, nodes.title)
+    return (isinstance(before, nodes.title)
             or isinstance(part, nodes.math_block)
             or before.astext().rstrip().endswith(":")
             or isinstance(before, nodes.math_block) and words[:1].islower()
-            or isinstance(before, nodes.table) and isinstance(part[0], nodes.emphasis))
+            or isinstance(before, nodes.table) and isinstance(part, nodes.paragraph)
+            and any(isinstance(child, nodes.emphasis) for child in part[:1]))
 
 
 def setup(app):

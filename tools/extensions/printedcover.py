@@ -1,6 +1,7 @@
 """A Sphinx extension: the cover of the book in print, its colophon, and what its file says."""
 from datetime import date
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import matplotlib as mpl
 import yaml
@@ -16,6 +17,28 @@ SUBTITLE = ("Batch normalization, ResNet and DenseNet: every formula is code, an
 COVER = "three_ideas"
 FONTS = Path(mpl.get_data_path()) / "fonts" / "ttf"
 LICENCES = {"MIT": "https://opensource.org/license/mit"}
+KEYWORDS = "batch normalization, ResNet, DenseNet, PyTorch"
+# What catalogues and readers' programs look for in a file (XMP, ISO 16684-1).
+XMP = """\
+<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/">
+<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"
+ xmlns:pdf="http://ns.adobe.com/pdf/1.3/" xmlns:cc="http://creativecommons.org/ns#"
+ xmlns:xmpRights="http://ns.adobe.com/xap/1.0/rights/">
+<dc:title><rdf:Alt><rdf:li xml:lang="x-default">{title}</rdf:li></rdf:Alt></dc:title>
+<dc:creator><rdf:Seq><rdf:li>{authors}</rdf:li></rdf:Seq></dc:creator>
+<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{subtitle}</rdf:li></rdf:Alt></dc:description>
+<dc:rights><rdf:Alt><rdf:li xml:lang="x-default">{rights}</rdf:li></rdf:Alt></dc:rights>
+<dc:language><rdf:Bag><rdf:li>{language}</rdf:li></rdf:Bag></dc:language>
+<dc:source>{address}</dc:source>
+<pdf:Keywords>{keywords}</pdf:Keywords>
+<xmpRights:Marked>True</xmpRights:Marked>
+<xmpRights:WebStatement>{licence}</xmpRights:WebStatement>
+<cc:license rdf:resource="{licence}"/>
+</rdf:Description></rdf:RDF></x:xmpmeta>
+<?xpacket end="r"?>
+"""
 
 
 def in_words(day):
@@ -56,11 +79,13 @@ def colophon(config, cited, authors):
          + r"\par ".join(map(tex, runs))),
         ("How to cite", tex(f"{authors} ({year}). {cited['title']}. Version "
                             f"{cited['version']}. ") + rf"\url{{{address}}}\par\smallskip "
-         r"{\ttfamily\footnotesize\raggedright " + r"\par ".join(entry) + "}"),
+         r"{\ttfamily\footnotesize\parskip0pt " + r"\par ".join(entry) + "}"),
         ("The book that runs", r"\begin{minipage}[t]{\dimexpr\linewidth-2.6cm}On the site "
          r"pictures move, cells can be opened, and every chapter starts as a notebook: \par"
          rf"\url{{{address}}}\end{{minipage}}\hfill\raisebox{{\dimexpr\ht\strutbox-\height}}"
-         rf"{{\href{{{address}}}{{\qrcode[height=2cm, level=L]{{{address}}}}}}}"),
+         rf"{{\href{{{address}}}{{\color{{ink}}\qrcode[height=2cm, level=L]{{{address}}}}}}}"),
+        ("Read aloud", "The site is made for screen readers. This file names its language, has "
+         "bookmarks and describes its pictures, but it is not tagged."),
         ("Made with", "Jupyter Book, Sphinx and XeLaTeX. The text is set in TeX Gyre Pagella and "
          "Heros, formulas in Pazo Math, code in DejaVu Sans Mono, pictures in DejaVu Sans.")]
     return "".join(rf"\colophonpart{{{title}}}{{{text}}}" for title, text in parts)
@@ -74,8 +99,14 @@ def prepare(app):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "cover.pdf").write_bytes(render(COVER, "pdf"))
     config, cited = app.config, yaml.safe_load(read(ROOT / "CITATION.cff"))
+    licence = LICENCES[cited["license"]]
     authors = ", ".join(author.get("name") or f"{author['given-names']} {author['family-names']}"
                         for author in cited["authors"])
+    rights = f"Copyright (c) {config.copyright} {authors}"
+    (folder / "book.xmp").write_text(XMP.format_map({key: escape(value) for key, value in {
+        "title": config.html_title, "authors": authors, "subtitle": SUBTITLE, "rights": rights,
+        "language": config.language, "address": config.html_baseurl, "keywords": KEYWORDS,
+        "licence": licence}.items()}), encoding="utf-8")
     config.latex_additional_files += [str(path) for path in sorted(FONTS.glob("DejaVuSans*.ttf"))]
     facts = {"booksubtitle": tex(SUBTITLE), "bookauthors": tex(authors),
              "bookversion": r"\\".join(map(tex, [version(cited), *remarks()])),
@@ -84,11 +115,8 @@ def prepare(app):
         f"\\newcommand{{\\{name}}}{{{text}}}\n" for name, text in facts.items())
     app.builder.context["preamble"] += colours.latex() + (
         rf"\hypersetup{{pdftitle={{{tex(config.html_title)}}}, pdfsubject={{\booksubtitle}}, "
-        rf"pdfauthor={{\bookauthors}}, pdflang={{{config.language}}}, "
-        rf"pdfmetalang={{{config.language}}}, pdfdisplaydoctitle, "
-        rf"pdfcopyright={{Copyright (c) {config.copyright} \bookauthors}}, "
-        rf"pdflicenseurl={{{LICENCES[cited['license']]}}}, pdfurl={{\bookaddress}}, "
-        r"pdfkeywords={batch normalization, ResNet, DenseNet, PyTorch}}")
+        rf"pdfauthor={{\bookauthors}}, pdfkeywords={{{KEYWORDS}}}, pdfdisplaydoctitle, "
+        rf"pdflang={{{config.language}}}}}")
 
 
 def setup(app):

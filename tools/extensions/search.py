@@ -31,7 +31,6 @@ SYNONYMS = (
     ("concatenate", "torch.cat"),
     ("stochastic depth", "drop path", "droppath"),
     ("pre-activation", "preactivation", "preact"),
-    ("growth rate", "new channels per layer"),
     ("mixed precision", "half precision", "bfloat16", "autocast"),
 )
 TEX = re.compile(r"\\[,;!]?|[{}]")
@@ -69,12 +68,12 @@ def units(env, name, document):
     numbers = {place.lstrip("#"): number for place, number in sections.items()}
     for unit in document.findall(is_unit):
         place = "" if unit.parent is document else unit["ids"][0]
-        title = next(unit.findall(lambda node: isinstance(node, HEADS))).astext().strip()
+        title = next(unit.findall(lambda node: isinstance(node, HEADS))).astext()
         number = ".".join(map(str, numbers.get(place, ())))
         if exercises.is_exercise_node(unit):
             counted = others.get("exercise", {}).get(place, ())
             title = f"Exercise {'.'.join(map(str, counted))} {title}"
-        yield [place, f"{number} {title}".strip(), words(unit)]
+        yield [place, " ".join(f"{number} {title}".split()), words(unit)]
 
 
 class Sections(IndexBuilder):

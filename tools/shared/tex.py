@@ -62,8 +62,9 @@ def read_log():
 def begin_pages():
     """Choose where pages begin, by what the passes on endless sheets measured."""
     height, places = (LATEX / "places.txt").read_text().split("\n", 1)
-    begun = pages.plan(places, float(height.removesuffix("pt")))
-    (LATEX / "begins.tex").write_text("".join(rf"\pagebegins{{{n}}}" "\n" for n in begun))
+    (LATEX / "begins.tex").write_text("".join(
+        rf"\pagebegins{{{page.number}}}{{{page.scale:.4f}}}{{{page.space:.2f}pt}}" "\n"
+        for page in pages.plan(places, float(height.removesuffix("pt")))))
 
 
 def typeset():

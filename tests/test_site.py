@@ -273,8 +273,9 @@ def test_a_wide_formula_scrolls_in_its_place(site, browser):
     page, _ = visit(browser, (site / "chapters" / "batch_norm.html").as_uri(),
                     viewport={"width": 320, "height": 900})
     formula = page.locator("#equation-eq-bn-jacobian > mjx-container")
-    state = "one => [one.tabIndex, one.dataset.more.trim(), one.classList.contains('wide')]"
-    assert formula.evaluate(state) == [0, "right", True]
+    state = "one => [one.tabIndex, one.dataset.more?.trim(), one.classList.contains('wide')]"
+    formula.scroll_into_view_if_needed()
+    wait_for(lambda: formula.evaluate(state) == [0, "right", True])
     formula.evaluate("one => one.scrollLeft = one.scrollWidth")
     wait_for(lambda: formula.evaluate(state) == [0, "left", True])
     number = page.locator("#equation-eq-bn-jacobian > .eqno").bounding_box()

@@ -70,7 +70,7 @@ def keep_latex(_app, doctree):
     """Leave LaTeX of an output, such as a table, to LaTeX: myst-nb takes it for a formula."""
     for block in list(doctree.findall(nodes.math_block)):
         if "text_latex" in block["classes"]:
-            block.replace_self(nodes.raw("", rf"{{\small {block.astext()}}}", format="latex"))
+            block.replace_self(nodes.raw("", block.astext(), format="latex"))
 
 
 def setup(app):

@@ -279,3 +279,8 @@ def test_complaints_are_found():
         "Overfull", "Missing", "LaTeX"]
     stop = "x\n./book.tex:84: Missing number\n<to be read again>\nl.84\n"
     assert tex.errors(stop) == ["./book.tex:84: Missing number\n<to be read again>\nl.84"]
+
+
+def test_the_tables_of_runs_are_typeset(printed, book):
+    shown = sum(len(page(book, name).select(".cell_output table")) for name in CHAPTERS)
+    assert latex(book).count("\\begin{tabular}{") == shown > 50

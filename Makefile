@@ -3,12 +3,13 @@
 #: TORCH=cpu                   PyTorch without CUDA, from its own index: 2 GB, not 7; pypi: with CUDA
 #: LATEST=1                    the newest versions that requirements.txt allows; 0: requirements.lock
 #: BUDGET=smoke|slow|cpu|t4|gpu  how much to train (by default what this machine can do)
+#: NET=resnet NPROC=2           what make train trains, and in how many processes
 #: FASHION_MNIST_ROOT=FOLDER   a folder that holds FashionMNIST/raw
 PYTHON ?= python3
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run book pdf serve links publish outputs colab bench test formulas figures clean
+.PHONY: help setup run book pdf serve links publish outputs colab bench train test formulas figures clean
 
 help:  ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +46,10 @@ colab: setup  ## Execute the published notebooks with Colab's versions, in an em
 
 bench: setup  ## Race against d2l and the machine's limits: RACES="epochs limit" for some
 	@$(RUN) -m benchmarks.bench $(RACES)
+
+train: setup  ## Train one chapter's network in several processes: NET=resnet NPROC=2
+	@TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 $(RUN) -m torch.distributed.run --standalone --local-addr=127.0.0.1 \
+		--nproc-per-node=$(or $(NPROC),2) -m tools.train $(or $(NET),resnet)
 
 test: setup  ## Run all tests
 	@$(RUN) -m pytest -q tests

@@ -7,6 +7,7 @@ import time
 import torch
 
 import lab
+import machine
 import training
 from benchmarks.common import entries, in_turns, part, spread
 
@@ -43,7 +44,7 @@ def training_seconds(threads, busy, entry, data):
 
 def race(rounds):
     """Seconds quiet and busy: on all threads, on one, and as lab.train chooses."""
-    number = training.choose_threads()  # of a quiet machine; also notes how many there are
+    number = machine.ALL_THREADS
     data = part(lab.fashion_mnist(), lab.pick(smoke=256, cpu=6144, gpu=6144))
     entry = next(one for one in entries() if one.recipe.get("fast"))
     rows = []

@@ -24,11 +24,8 @@ def slider(draw, captions, alt):
     shows. In print, and where no script runs, there is the last frame alone.
     """
     figures = [draw(i) for i in range(len(captions))]
-    frames = [(small_png(fig), caption) for fig, caption in zip(figures, captions)]
-    pdf = io.BytesIO()
-    figures[-1].savefig(pdf, format="pdf", bbox_inches="tight")
-    for fig in figures:
-        plt.close(fig)
+    *others, (still, pdf) = map(still_of, figures)
+    frames = list(zip([image for image, _ in others] + [still], captions))
     last, words = len(frames) - 1, html.escape(captions[-1])
     display({"text/html": f'<div class="frames"><figure style="margin: 0">'
                           f'<img alt="{html.escape(alt)}" src="{frames[-1][0]}">'
@@ -37,13 +34,16 @@ def slider(draw, captions, alt):
                           f'aria-label="Frame" aria-valuetext="{words}" style="width: 100%" '
                           f'data-frames="{html.escape(json.dumps(frames))}" '
                           f'oninput="{_ON_INPUT}"></div>',
-             "application/pdf": base64.b64encode(pdf.getvalue()).decode(),
+             "application/pdf": pdf,
              "text/plain": f"{alt} (A slider on the site moves through it.)"}, raw=True)
 
 
-def small_png(fig):
-    """A figure as a data URI: a small PNG of at most 64 colours."""
-    png, small = io.BytesIO(), io.BytesIO()
+def still_of(fig):
+    """Close a figure; returns it as a data URI of a small PNG and as a PDF in base64."""
+    png, small, pdf = io.BytesIO(), io.BytesIO(), io.BytesIO()
     fig.savefig(png, format="png", dpi=110)
+    fig.savefig(pdf, format="pdf", bbox_inches="tight")
+    plt.close(fig)
     Image.open(png).convert("RGB").quantize(64).save(small, "png", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(small.getvalue()).decode()}"
+    image, page = (base64.b64encode(file.getvalue()).decode() for file in (small, pdf))
+    return f"data:image/png;base64,{image}", page

@@ -49,15 +49,15 @@ const explore = (() => {
     return counts;
   }
 
-  // A dense block and its transition, or as many residual convolutions of equal final width.
+  // A dense block and its transition; costs: its own, and those of as many 3 x 3 convolutions
+  // that keep its final width throughout, as adding wants it.
   function dense({channels, growth, convs, bottleneck, compression, size}) {
-    const rows = [];
-    let parameters = 0, work = 0, kept = 0;
-    const conv = (into, out, kernel) => {
-      const weights = into * out * kernel ** 2 + 2 * into;
-      parameters += weights;
-      work += into * out * kernel ** 2 * size ** 2;
-      kept += 2 * into * size ** 2;  // the convolution's input and that of its normalization
+    const rows = [], none = () => ({parameters: 0, work: 0, kept: 0});
+    const costs = {concatenate: none(), add: none()};
+    const conv = (into, out, kernel, cost = costs.concatenate) => {
+      cost.parameters += into * out * kernel ** 2 + 2 * into;
+      cost.work += into * out * kernel ** 2 * size ** 2;
+      cost.kept += 2 * into * size ** 2;  // the inputs of the convolution and its normalization
     };
     for (let i = 0; i < convs; i++) {
       const into = channels + i * growth;
@@ -65,10 +65,11 @@ const explore = (() => {
         conv(into, 4 * growth, 1);
         conv(4 * growth, growth, 3);
       } else conv(into, growth, 3);
-      rows.push({into, out: into + growth, parameters, work, kept});
+      rows.push({into, out: into + growth});
     }
     const out = channels + convs * growth;
-    return {rows, out, after: Math.floor(out * compression), parameters, work, kept};
+    for (let i = 0; i < convs; i++) conv(out, out, 3, costs.add);
+    return {rows, out, after: Math.floor(out * compression), costs};
   }
 
   const formulas = {normalize, shares, movingAverage, flow, paths, dense};
@@ -94,7 +95,7 @@ const explore = (() => {
 
   // A place for a drawing that is drawn anew whenever its width changes; returns how to.
   function canvas(root, height, label, draw) {
-    const svg = add(root, "svg", {height, role: "img", "aria-label": label,
+    const svg = add(root, "svg", {height, role: "group", "aria-label": label,
       style: "display: block; width: 100%; font: 13px sans-serif; touch-action: pan-y"});
     let known = 0;
     const redraw = () => {
@@ -297,7 +298,7 @@ const explore = (() => {
   function drawMoving(root, data) {
     const steps = data.mean.batch.length;
     let momentum = .9, shown = steps, timer = 0;
-    const limits = {};
+    const limits = {}, end = {"text-anchor": "end", "font-size": 11};
     for (const name of ["mean", "variance"]) {
       const all = [...data[name].batch, ...data[name].true, data[name].start];
       limits[name] = [Math.min(...all), Math.max(...all)];
@@ -314,6 +315,10 @@ const explore = (() => {
         one.dots(points(batch), GREY);
         one.line(points(truth), "currentColor", {"stroke-dasharray": "6 4"});
         one.line(points(moving), BLUE);
+        const {left, top, width: across, height: high} = place;
+        one.write("● batch", {x: left + across, y: top + high - 36, ...end, fill: GREY});
+        one.write("╍ true", {x: left + across, y: top + high - 22, ...end});
+        one.write("━ moving", {x: left + across, y: top + high - 8, ...end, fill: BLUE});
         const gaps = moving.slice(0, shown).map((v, k) => Math.abs(v - truth[k]));
         axes(svg, {...whole, top: whole.top + whole.height * .58 + 64,
           height: whole.height * .42 - 64}, {x: [1, steps],
@@ -350,7 +355,8 @@ const explore = (() => {
   function drawFlow(root, data) {
     const state = {depth: 20, gain: 1, shortcut: false, norm: false, ...data.start};
     const redraw = canvas(root, innerWidth > 560 ? 280 : 480, data.alt, (svg, width, height) => {
-      const {forward, backward} = flow(state), colour = state.shortcut ? ORANGE : GREY;
+      const {forward, backward} = flow(state);
+      const colour = state.shortcut ? ORANGE : state.norm ? BLUE : GREY;
       panels(width, height).forEach((place, i) => {
         const values = [forward, backward][i];
         const bounds = [Math.min(...values, .1) , Math.max(...values, 10)];
@@ -424,28 +430,38 @@ const explore = (() => {
   // Channels, parameters, work and memory of a dense block, as its sizes are chosen.
   function drawDense(root, data) {
     const state = {...data.start};
-    const redraw = canvas(root, 250, data.alt, (svg, width, height) => {
-      const {rows, out, after, parameters, work, kept} = dense(state);
-      const most = Math.max(out, 1), left = 46, down = (height - 60) / (rows.length + 1);
-      const bar = (i, value, colour, name) => {
-        const y = 24 + i * down, wide = value / most * (width - left - 70);
-        add(svg, "rect", {x: left, y, width: wide, height: Math.max(down - 3, 2), fill: colour});
-        if (down > 11) {
-          add(svg, "text", {x: left - 6, y: y + down * .7, "text-anchor": "end", "font-size": 11,
-            fill: "currentColor"}, name);
-          add(svg, "text", {x: left + wide + 5, y: y + down * .7, "font-size": 11,
-            fill: "currentColor"}, value);
-        }
+    const narrow = innerWidth <= 560;
+    const redraw = canvas(root, narrow ? 430 : 250, data.alt, (svg, width) => {
+      const {rows, out, after, costs} = dense(state), half = narrow ? width : width / 2;
+      const write = (text, at) => add(svg, "text", {fill: "currentColor", "font-size": 11, ...at},
+        text);
+      // A bar with its name on the left and its value behind it.
+      const bar = (x, y, high, share, fill, name, value) => {
+        const wide = share * (half - 46 - 74);
+        add(svg, "rect", {x, y, width: wide, height: Math.max(high - 3, 2), fill});
+        if (high <= 11) return;
+        write(name, {x: x - 6, y: y + high * .7, "text-anchor": "end"});
+        write(value, {x: x + wide + 5, y: y + high * .7});
       };
-      add(svg, "text", {x: left, y: 14, fill: "currentColor", "font-weight": 600},
-        "Channels read, and what leaves");
-      rows.forEach((one, i) => bar(i, one.into, GREEN, i + 1));
-      bar(rows.length, after, GREY, "out");
-      told.textContent = `${out} channels, ${after} behind the transition. Convolutions and ` +
-        `their normalizations: ${parameters.toLocaleString("en")} parameters, ` +
-        `${(work / 1e6).toFixed(1)} million multiply-adds an image, ` +
-        `${(kept * 4 / 2 ** 20).toFixed(2)} MiB kept for the backward pass (float32). ` +
-        `Adding instead of concatenating would keep ${state.channels} channels throughout.`;
+      const bold = {"font-weight": 600, "font-size": 13, y: 14}, down = 200 / (rows.length + 1);
+      write("Channels read, and what leaves", {...bold, x: 46});
+      rows.forEach((one, i) => bar(46, 24 + i * down, down, one.into / out, GREEN, i + 1, one.into));
+      bar(46, 24 + rows.length * down, down, after / out, GREY, "out", after);
+      const left = narrow ? 46 : half + 46, top = narrow ? 240 : 0;
+      [["Parameters", "parameters", v => v.toLocaleString("en")],
+       ["Multiply-adds of an image", "work", v => `${(v / 1e6).toFixed(1)} M`],
+       ["Kept for the backward pass", "kept", v => `${(v * 4 / 2 ** 20).toFixed(2)} MiB`],
+      ].forEach(([title, kind, say], i) => {
+        const pair = [costs.concatenate[kind], costs.add[kind]], most = Math.max(...pair);
+        write(title, {...bold, x: left, y: top + 14 + i * 72});
+        bar(left, top + 22 + i * 72, 20, pair[0] / most, GREEN, "[ , ]", say(pair[0]));
+        bar(left, top + 42 + i * 72, 20, pair[1] / most, ORANGE, "+", say(pair[1]));
+      });
+      const times = kind => (costs.add[kind] / costs.concatenate[kind]).toFixed(1);
+      told.textContent = `${out} channels, ${after} behind the transition. As many 3 × 3 ` +
+        `convolutions that add, ${out} channels wide throughout, have ${times("parameters")} ` +
+        `times the parameters, ${times("work")} times the multiply-adds and ${times("kept")} ` +
+        `times the values kept for the backward pass (float32).`;
     });
     const row = controls(root), set = name => v => { state[name] = v; redraw(); };
     range(row, "Channels in", {min: 8, max: 128, step: 8, value: state.channels}, set("channels"));

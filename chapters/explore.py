@@ -3,16 +3,13 @@
 ``explore.js`` beside this file draws them. Where scripts are stripped, and in print, the
 still stands in their place.
 """
-import base64
 import html
-import io
 import json
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 from IPython.display import display
 
-from animation import small_png
+from animation import still_of
 
 KINDS = "normalize", "shares", "moving_average", "flow", "unravelled", "dense"
 SCRIPT = Path(__file__).with_suffix(".js")
@@ -31,13 +28,11 @@ def show(kind, data, still, alt):
         raise ValueError(f"there is no picture {kind}; there are {', '.join(KINDS)}")
     numbers = json.dumps(data | {"alt": alt}, allow_nan=False).replace("</", "<\\/")
     script = SCRIPT.read_text(encoding="utf-8")
-    image, pdf = small_png(still), io.BytesIO()
-    still.savefig(pdf, format="pdf", bbox_inches="tight")
-    plt.close(still)
+    image, page = still_of(still)
     name = f"explore-{kind.replace('_', '-')}"
     display({"text/html": f'<div class="explorable" id="{name}">'
                           f'<img alt="{html.escape(alt)}" src="{image}"></div>'
                           f"<script>(() => {{\nconst module = undefined;\n{script}\n"
                           f'explore("{name}", "{kind}", {numbers});\n}})();</script>',
-             "application/pdf": base64.b64encode(pdf.getvalue()).decode(),
+             "application/pdf": page,
              "text/plain": f"{alt} (A picture to move, on the site and in a notebook.)"}, raw=True)

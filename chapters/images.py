@@ -50,12 +50,21 @@ def fashion_mnist(num_val=5000, seed=0):
                 ready(X_test, test), y_test[test].to(device()), source)
 
 
-def shift_flip(X, pad):
-    """A copy of X (n, c, h, w): each image shifted by up to ``pad`` pixels, half mirrored."""
+def draw_moves(n, pad, device):
+    """For n images, (n, 1) each: shifts down and right, 0 to 2 * pad, and which are mirrored."""
+    down, right = (torch.randint(0, 2 * pad + 1, (n, 1), device=device) for _ in range(2))
+    return down, right, torch.rand(n, 1, device=device) < 0.5
+
+
+def shift_flip(X, pad, moves=None):
+    """A copy of X (n, c, h, w): each image shifted by up to ``pad`` pixels, half mirrored.
+
+    moves: what ``draw_moves`` gave for them; drawn by default.
+    """
     n, _, h, w = X.shape
-    rows, cols = (torch.randint(0, 2 * pad + 1, (n, 1), device=X.device)
-                  + torch.arange(size, device=X.device) for size in (h, w))
-    mirrored = torch.rand(n, 1, device=X.device) < 0.5
+    down, right, mirrored = draw_moves(n, pad, X.device) if moves is None else moves
+    rows, cols = (start + torch.arange(size, device=X.device)
+                  for start, size in ((down, h), (right, w)))
     cols = torch.where(mirrored, cols.flip(1), cols)
     padded = F.pad(X, (pad,) * 4, value=X.min().item())
     each = torch.arange(n, device=X.device)[:, None, None]

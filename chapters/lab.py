@@ -20,13 +20,26 @@ from plots import (
     style,
     title,
 )
-from report import FACTS, Progress, Record, check_equal, claim, run_facts, say, your_turn
+from processes import ProcessError, run_processes
+from report import (
+    FACTS,
+    Progress,
+    Record,
+    check_equal,
+    claim,
+    per_seed,
+    run_facts,
+    say,
+    table,
+    your_turn,
+)
 from training import History, evaluate, predict, train
 
 __all__ = ["ADD", "COLORS", "CONCATENATE", "FACTS", "NORMALIZE", "PLAIN", "Data", "History",
-           "Progress", "Record", "budget", "check_equal", "claim", "device", "device_name",
-           "evaluate", "fashion_mnist", "fast_dtype", "pick", "plot_band", "plot_runs", "predict",
-           "run_facts", "say", "setup", "smooth", "title", "train", "your_turn"]
+           "ProcessError", "Progress", "Record", "budget", "check_equal", "claim", "device",
+           "device_name", "evaluate", "fashion_mnist", "fast_dtype", "per_seed", "pick",
+           "plot_band", "plot_runs", "predict", "run_facts", "run_processes", "say", "setup",
+           "smooth", "table", "title", "train", "your_turn"]
 
 
 def setup(minutes=None, epochs=None):

@@ -9,9 +9,11 @@ import time
 # that starts processes sets these itself, so that the order of imports decides nothing there.
 os.environ.update({"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "10000", **os.environ})
 
+import psutil  # noqa: E402
 import torch  # noqa: E402
 
 VERSION = torch.__version__
+ALL_THREADS = torch.get_num_threads()  # those that PyTorch takes by itself
 _CPU = getattr(torch.cpu, "get_capabilities", dict)()  # older releases do not tell
 
 
@@ -28,7 +30,7 @@ def device_name():
         return torch.cuda.get_device_name()
     cpu = _CPU.get("cpu_name") or platform.processor() or platform.machine()
     return cpu + (", Apple GPU" if device().type == "mps"
-                  else f", {_all_threads()} threads")
+                  else f", {ALL_THREADS} threads")
 
 
 def fast_dtype(device_type=None):
@@ -51,10 +53,7 @@ def exact_float32():
 
 
 def _probe(channels=16, size=14, n=64, rounds=20):
-    """A function: the seconds of two small convolutions, both ways, in the fast dtype.
-
-    ``rounds`` of them together outlast the slices in which a system shares its cores.
-    """
+    """A function: the seconds of ``rounds`` of two small convolutions in the fast dtype."""
     with torch.random.fork_rng(devices=[]):  # the reader's seed stays untouched
         net = torch.nn.Sequential(torch.nn.Conv2d(channels, channels, 3, padding=1),
                                   torch.nn.BatchNorm2d(channels), torch.nn.ReLU(),
@@ -71,29 +70,32 @@ def _probe(channels=16, size=14, n=64, rounds=20):
     return run
 
 
+def _computing():
+    """Seconds since some start: of the clock, of all that computed here, of this process."""
+    times = psutil.cpu_times()
+    idle = sum(getattr(times, kind, 0.0) for kind in ("idle", "iowait", "guest", "guest_nice"))
+    return time.perf_counter(), sum(times) - idle, time.process_time()
+
+
+_seen = _computing()
+
+
 def choose_threads():
-    """Compute on as many CPU threads as are fastest just now; returns their number.
+    """Compute on as many CPU threads as others leave cores; returns their number.
 
     Threads wait for each other at barriers: beside a busy program a training on all cores can
-    be 26 times slower than on one. All threads, half as many and so on are measured for a
-    twentieth of a second, until fewer are slower. ``OMP_NUM_THREADS`` decides where it is set.
+    be 26 times slower than on one. What others computed is measured over the time since the
+    last choice, a quarter of a second at least; until then that one holds.
+    ``OMP_NUM_THREADS`` decides where it is set.
     """
-    if os.environ.get("OMP_NUM_THREADS"):
-        return torch.get_num_threads()
-    number, best, run = _all_threads(), (float("inf"), 1), _probe()
-    while number:
-        torch.set_num_threads(number)
-        seconds = run()
-        if seconds > best[0]:
-            break
-        best, number = (seconds, number), number // 2
-    torch.set_num_threads(best[1])
-    return best[1]
-
-
-@functools.cache
-def _all_threads():
-    """The threads that PyTorch takes by itself; asked before any choice."""
+    global _seen
+    now = _computing()
+    clock, everyone, own = (after - before for after, before in zip(now, _seen))
+    if clock >= 0.25 and not os.environ.get("OMP_NUM_THREADS"):
+        _seen = now
+        others = max(0.0, everyone - own) / clock
+        number = round((psutil.cpu_count() or ALL_THREADS) - others)
+        torch.set_num_threads(min(max(number, 1), ALL_THREADS))
     return torch.get_num_threads()
 
 

@@ -1,4 +1,4 @@
-"""What a chapter tells its reader: progress, checks, claims, and the facts of its run."""
+"""What a chapter tells its reader: progress, checks, claims, tables, the facts of its run."""
 import platform
 import statistics
 import sys
@@ -13,6 +13,7 @@ import torchvision
 from IPython import get_ipython
 from IPython.display import display
 
+import tabular
 from machine import budget, device, device_name
 
 # The facts as data, beside their text, for the book's page of results.
@@ -38,13 +39,14 @@ def _in_notebook():
 class Progress:
     """One line, rewritten in place in a notebook or terminal, at most three times a second.
 
-    Elsewhere, as in a file, the last line alone is printed.
+    Elsewhere, as in a file, the last line alone is printed; nothing at all if it is ``quiet``.
     """
 
-    def __init__(self, label):
+    def __init__(self, label, quiet=False):
+        self.quiet = quiet
         self.label, self.due, self.start = label, 0.0, time.perf_counter()
         self.handle = (display({"text/plain": label}, raw=True, display_id=True)
-                       if _in_notebook() else None)
+                       if _in_notebook() and not quiet else None)
 
     def is_due(self):
         """Whether a line would be shown now."""
@@ -52,7 +54,7 @@ class Progress:
 
     def __call__(self, text, last=False, share=0.0):
         """Show ``text``; ``share`` of the work is done (0 to 1), so it tells what is left."""
-        if not (last or self.is_due()):
+        if self.quiet or not (last or self.is_due()):
             return
         now = time.perf_counter()
         self.due, spent = now + 0.3, now - self.start
@@ -80,6 +82,30 @@ def claim(text, condition):
     sentence = (f"– not judged at the smoke budget: {text}" if budget() == "smoke" else
                 f"✓ {text}" if condition else f"✗ not in this run: {text}")
     say(textwrap.fill(sentence, 76, subsequent_indent="  "))
+
+
+def _show(bundle):
+    """Show an output of several mime types; its text where there is no notebook."""
+    if _in_notebook():
+        display(bundle, raw=True)
+    else:
+        say(bundle["text/plain"])
+
+
+def table(rows, columns, caption=""):
+    """Show rows, each a sequence of cells, under heads.
+
+    columns: head to how its cells are formatted, as behind the colon in an f-string (".3f",
+        ",", ">"); they stand to the right. A column of words has "" and stands to the left.
+    caption: a few words above the table.
+    Raises ValueError where there are no rows, or a row has not one cell a column.
+    """
+    _show(tabular.bundle(rows, columns, caption))
+
+
+def per_seed(form, seeds=range(3)):
+    """Columns for ``table``, one a seed, whose cells are formatted as ``form``."""
+    return {f"seed {seed}": form for seed in seeds}
 
 
 _OPEN = []  # the tasks of *Your turn* that this run has met and not seen solved
@@ -144,7 +170,4 @@ def run_facts(data, record=None, histories=(), test_accuracies=()):
               f"Run time: {seconds // 60} min {seconds % 60} s"]
     if _OPEN:
         lines.append(f"Your turn: {len(_OPEN)} open ({', '.join(_OPEN)})")
-    if _in_notebook():
-        display({"text/plain": "\n".join(lines), FACTS: facts}, raw=True)
-    else:
-        say("\n".join(lines))
+    _show({"text/plain": "\n".join(lines), FACTS: facts})

@@ -9,9 +9,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from images import shift_flip
+from checkpoint import load, save
+from images import draw_moves, shift_flip
 from machine import choose_threads, fast_dtype
-from report import Progress
+from report import Progress, say
+from team import Team, random_state, set_random_state
+
+KEPT = "net", "optimizer", "scheduler", "scaler"  # of a step, in a checkpoint
 
 
 @dataclass
@@ -31,8 +35,11 @@ class History:
 
 def train(net, data, *, num_epochs, lr, batch_size=256, schedule="onecycle", momentum=0.9,
           weight_decay=0.0, label_smoothing=0.0, augment=None, fast=False, validations=1,
-          on_step=None, label="net"):
+          on_step=None, label="net", checkpoint=None):
     """Train ``net`` in place by SGD on the cross entropy; returns its History.
+
+    In processes that have joined (``team.joined``) all train the same net, each on its part of
+    every batch; all return the same History and end with the same weights.
 
     lr: the peak of ``schedule="onecycle"``, the rate of ``"constant"``, or what
         ``schedule(step)`` multiplies.
@@ -42,6 +49,8 @@ def train(net, data, *, num_epochs, lr, batch_size=256, schedule="onecycle", mom
         device gains by it.
     validations: how many times in each epoch the net is validated; the last is at its end.
     on_step: called as ``on_step(step, net)`` after each update, step = 1, 2, ...
+    checkpoint: a file that is written after each epoch; where it exists, training goes on
+        from it, with the batches that would have followed.
     Batches follow torch's seed; an epoch's last incomplete one is left out. A part of the
     net that is in eval mode while the net itself is not (a frozen batch norm) stays so.
     Lazy layers take their shapes from the data. A loss that is not finite ends the training,
@@ -50,18 +59,26 @@ def train(net, data, *, num_epochs, lr, batch_size=256, schedule="onecycle", mom
     """
     if not net.training:
         net.train()
-    batches = _Batches(data.X_train, data.y_train, batch_size, augment)
+    team = Team()
+    batches = _Batches(data.X_train, data.y_train, batch_size, augment, team)
     num_steps, device = num_epochs * len(batches), data.X_train.device
     _take_shapes(net.to(device), data.X_train)
     dtype = _dtype(fast, device)
     optimizer, scheduler = _sgd(net, lr, momentum, weight_decay, schedule, num_steps,
                                 fused=dtype != torch.float16)
     criterion = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
-    step = _Step(net, criterion, optimizer, scheduler, dtype)
+    step = _Step(net, criterion, optimizer, scheduler, dtype, batches.weight)
     run = _Run(step, batches, data, num_steps, validations, on_step, label)
+    plan = (f"{label}, {num_epochs} epochs of {len(batches)} steps of {batches.size} images, "
+            f"lr {lr:g}")
     try:
-        for _ in range(num_epochs):
+        if checkpoint:
+            run.restore(team.first(lambda: load(checkpoint, plan)))
+        while len(run.history.val_loss) < num_epochs:
             run.epoch()
+            if checkpoint and team.rank == 0:
+                save(checkpoint, {"plan": plan, **run.state()})
+        team.check_equal(net)
     except FloatingPointError as err:
         run.history.stopped = f"stopped at step {run.done}: {err}"
     except KeyboardInterrupt as err:
@@ -74,11 +91,16 @@ def train(net, data, *, num_epochs, lr, batch_size=256, schedule="onecycle", mom
 
 
 class _Batches:
-    """The training data in batches: another order in each epoch, by torch's seed."""
+    """The training data in batches: another order in each epoch, by torch's seed.
 
-    def __init__(self, X, y, batch_size, augment):
-        self.X, self.y, self.augment = X, y, augment
+    Each process of a team has its part of every batch, drawn and moved as if it had the whole.
+    """
+
+    def __init__(self, X, y, batch_size, augment, team):
+        self.X, self.y, self.augment, self.team = X, y, augment, team
         self.size = min(batch_size, len(y))
+        self.part = team.share(self.size)
+        self.weight = (self.part.stop - self.part.start) / self.size
 
     def __len__(self):
         return len(self.y) // self.size
@@ -86,19 +108,29 @@ class _Batches:
     def __iter__(self):
         order = torch.randperm(len(self.y)).to(self.X.device)
         for index in order.split(self.size)[:len(self)]:
-            X = self.X[index]
-            yield X if self.augment is None else shift_flip(X, self.augment), self.y[index]
+            X = self.X[index[self.part]]
+            if self.augment is not None:
+                moves = draw_moves(self.size, self.augment, X.device)
+                X = shift_flip(X, self.augment, [move[self.part] for move in moves])
+            yield X, self.y[index[self.part]]
 
 
 class _Step:
-    """One update of the net's parameters from a batch, computed in ``dtype``."""
+    """One update of the net's parameters from a batch, computed in ``dtype``.
 
-    def __init__(self, net, criterion, optimizer, scheduler, dtype):
+    weight: this process's share of the batch, 1 for one that is alone.
+    """
+
+    def __init__(self, net, criterion, optimizer, scheduler, dtype, weight=1.0):
         self.net, self.criterion, self.dtype = net, criterion, dtype
         self.optimizer, self.scheduler = optimizer, scheduler
         self.layout = (torch.contiguous_format if dtype == torch.float32
                        else torch.channels_last)
         net.to(memory_format=self.layout)
+        team = Team()
+        self.forward = team.wrap(net)
+        # Gradients are averaged over the processes as if their shares were equal.
+        self.factor = weight * team.size
         device = next(net.parameters()).device.type
         # float16 has few exponents: the loss is scaled so that gradients do not round to 0.
         self.scaler = torch.amp.GradScaler(device, enabled=dtype == torch.float16)
@@ -106,10 +138,10 @@ class _Step:
     def __call__(self, X, y):
         """The logits (n, classes) and the loss before the update."""
         with _autocast(self.dtype, X):
-            y_hat = self.net(X.contiguous(memory_format=self.layout))
+            y_hat = self.forward(X.contiguous(memory_format=self.layout))
             loss = self.criterion(y_hat, y)
         self.optimizer.zero_grad()
-        self.scaler.scale(loss).backward()
+        self.scaler.scale(loss * self.factor).backward()
         scale = self.scaler.get_scale()
         self.scaler.step(self.optimizer)
         self.scaler.update()
@@ -119,38 +151,16 @@ class _Step:
         return y_hat.detach(), loss.detach()
 
 
-class _Threads:
-    """Chooses the threads of a training in bfloat16 on a CPU, and again when steps slow down.
-
-    Its kernels suffer most beside a busy program; those of float32 hardly do.
-    """
-
-    def __init__(self, device, dtype):
-        self.watch = device.type == "cpu" and dtype != torch.float32
-        if self.watch:
-            self.choose()
-
-    def choose(self):
-        """Measure, and start to watch anew."""
-        choose_threads()
-        self.fastest, self.chosen = math.inf, time.perf_counter()
-
-    def __call__(self, seconds):
-        """A step took ``seconds``: more than three times those of the fastest is slow."""
-        if self.watch:
-            self.fastest = min(self.fastest, seconds)
-            if seconds > 3 * self.fastest and time.perf_counter() - self.chosen > 1:
-                self.choose()
-
-
 class _Run:
     """A training while it runs: its steps, its records, its progress line."""
 
     def __init__(self, step, batches, data, num_steps, validations, on_step, label):
         self.step, self.batches, self.data, self.on_step = step, batches, data, on_step
         self.losses, self.done = torch.zeros(num_steps, device=data.X_train.device), 0
-        self.history, self.progress = History(data.source), Progress(label)
-        self.threads = _Threads(self.losses.device, step.dtype)
+        self.team = batches.team
+        self.history, self.progress = History(data.source), Progress(label, self.team.rank > 0)
+        # Its kernels suffer most beside a busy program; those of float32 hardly do.
+        self.shares_cores = self.losses.device.type == "cpu" and step.dtype != torch.float32
         # The steps of an epoch after which the net is validated.
         self.looks = {math.ceil(len(batches) * i / validations) for i in range(1, validations + 1)}
 
@@ -160,15 +170,17 @@ class _Run:
         correct = torch.zeros((), device=self.losses.device)
         start = time.perf_counter()
         for X, y in self.batches:
-            began = time.perf_counter()
-            y_hat, self.losses[self.done] = self.step(X, y)
-            correct += (y_hat.argmax(1) == y).sum()
+            if self.shares_cores:
+                choose_threads()
+            y_hat, loss = self.step(X, y)
+            self.losses[self.done], hits = self.team.total(loss * self.batches.weight,
+                                                           (y_hat.argmax(1) == y).sum())
+            correct += hits
             self.done += 1
-            self.threads(time.perf_counter() - began)
             if self.on_step:
                 self.on_step(self.done, self.step.net)
             # On a GPU reading a loss makes it wait, so there only when a line is due.
-            if self.losses.device.type == "cpu" or self.progress.is_due():
+            if self.losses.device.type == "cpu" or self.team.is_due(self.progress, self.done):
                 self.look()
             if self.done - begun in self.looks:
                 self.look()
@@ -182,18 +194,40 @@ class _Run:
         history.val_accuracy.append(history.curve[-1][2])
 
     def validate(self):
-        """Loss and accuracy on the validation images."""
-        return evaluate(self.step.net, self.data.X_val, self.data.y_val,
-                        self.step.dtype != torch.float32)
+        """Loss and accuracy on the validation images, of which each process takes a part."""
+        n = len(self.data.y_val)
+        part = self.team.share(n)
+        self.team.average_buffers(self.step.net)
+        found = evaluate(self.step.net, self.data.X_val[part], self.data.y_val[part],
+                         self.step.dtype != torch.float32)
+        return self.team.mean(found, (part.stop - part.start) / n)
 
     def look(self):
         """Show how far it is; a loss that is not finite raises FloatingPointError."""
+        self.team.stop_if_asked()
         loss = self.losses[self.done - 1].item()
         if not math.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss}; lower lr "
                                      f"({self.step.scheduler.get_last_lr()[0]:.2g})")
         self.progress(f"step {self.done}/{len(self.losses)}, loss {loss:.3f}",
                       share=self.done / len(self.losses))
+
+    def state(self):
+        """All that a training needs to go on after a whole epoch."""
+        parts = {name: getattr(self.step, name).state_dict() for name in KEPT}
+        return {**parts, "history": vars(self.history), "losses": self.losses[:self.done].cpu(),
+                "random": random_state()}
+
+    def restore(self, state):
+        """Go on from a ``state``; from the start if it is None."""
+        if state:
+            for name in KEPT:
+                getattr(self.step, name).load_state_dict(state[name])
+            self.history, self.done = History(**state["history"]), len(state["losses"])
+            self.losses[:self.done] = state["losses"]
+            set_random_state(state["random"])
+            if self.team.rank == 0:
+                say(f"{self.progress.label}: goes on after epoch {len(self.history.val_loss)}")
 
     def close(self):
         """Complete the history, and say how it ended."""

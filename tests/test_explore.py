@@ -135,8 +135,17 @@ def test_dense(channels, growth, convs, bottleneck):
     assert [row["into"] for row in ours["rows"]] == [channels + i * growth for i in range(convs)]
     counted = sum(layer.weight.numel() if isinstance(layer, nn.Conv2d) else 2 * layer.num_features
                   for layer in net.modules() if isinstance(layer, (nn.Conv2d, nn.BatchNorm2d)))
-    assert ours["parameters"] == counted
-    assert ours["work"] == chapter["multiply_adds"](net, X[:1])
+    assert ours["costs"]["concatenate"]["parameters"] == counted
+    assert ours["costs"]["concatenate"]["work"] == chapter["multiply_adds"](net, X[:1])
+    kept = []
+    for layer in net.modules():
+        if isinstance(layer, (nn.Conv2d, nn.BatchNorm2d)):
+            layer.register_forward_hook(lambda _, inputs, __: kept.append(inputs[0].numel()))
+    net(X[:1])
+    assert ours["costs"]["concatenate"]["kept"] == sum(kept)
+    wide = nn.Sequential(*[plain(ours["out"], ours["out"]) for _ in range(convs)])
+    assert ours["costs"]["add"]["work"] == chapter["multiply_adds"](
+        wide, torch.randn(1, ours["out"], 6, 6))
 
 
 def test_the_output_has_a_still_a_script_and_its_numbers(monkeypatch):

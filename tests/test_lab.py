@@ -2,11 +2,15 @@
 import io
 import json
 import re
+import subprocess
+import sys
 import warnings
 
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from bs4 import BeautifulSoup
+from conftest import wait_for
 from torch import nn
 
 import fashion
@@ -108,35 +112,53 @@ def test_a_gpus_fast_dtype(monkeypatch, capability, dtype):
     assert lab.fast_dtype("cuda") == dtype
 
 
-def test_threads_are_those_that_are_fastest(monkeypatch):
+@pytest.mark.parametrize("others, expected", [(0.0, 4), (0.4, 4), (1.0, 3), (2.6, 1), (4.0, 1)])
+def test_threads_are_the_cores_that_others_leave(monkeypatch, others, expected):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    before = torch.get_num_threads()
-    monkeypatch.setattr(machine, "_all_threads", lambda: 4)
+    monkeypatch.setattr(machine, "ALL_THREADS", 4)
+    monkeypatch.setattr(machine.psutil, "cpu_count", lambda: 4)
+    monkeypatch.setattr(machine, "_seen", (10.0, 100.0, 50.0))
+    before, now = torch.get_num_threads(), (12.0, 103.0 + 2 * others, 53.0)
+    monkeypatch.setattr(machine, "_computing", lambda: now)
     try:
-        for table, expected in (({4: 1, 2: 2, 1: 3}, 4), ({4: 26, 2: 2, 1: 1}, 1),
-                                ({4: 3, 2: 1, 1: 2}, 2)):
-            monkeypatch.setattr(machine, "_probe",
-                                lambda table=table: lambda: table[torch.get_num_threads()])
-            assert machine.choose_threads() == expected == torch.get_num_threads()
-        monkeypatch.setenv("OMP_NUM_THREADS", "3")
-        assert machine.choose_threads() == torch.get_num_threads()
+        assert machine.choose_threads() == expected == torch.get_num_threads()
+        now = (12.2, 120.0, 53.0)  # too soon to tell
+        assert machine.choose_threads() == expected
+        now = (12.3, 120.0, 53.0)
+        assert machine.choose_threads() == 1
     finally:
         torch.set_num_threads(before)
 
 
-def test_threads_are_chosen_again_when_steps_become_slow(monkeypatch):
-    chosen, clock = [], iter(range(100))
+def test_a_readers_number_of_threads_stays(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(machine, "_seen", (0.0, 0.0, 0.0))
+    before = torch.get_num_threads()
+    assert machine.choose_threads() == before == torch.get_num_threads()
+
+
+def test_a_busy_neighbour_is_seen():
+    neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    before = machine._computing()
+
+    def others():
+        clock, everyone, own = (b - a for a, b in zip(before, machine._computing()))
+        return clock > 0.5 and everyone - own > clock / 4 > own
+
+    try:
+        wait_for(others, seconds=20)
+    finally:
+        neighbour.kill()
+        neighbour.wait()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_threads_are_chosen_at_each_step_in_bfloat16(data, monkeypatch, dtype):
+    chosen = []
     monkeypatch.setattr(training, "choose_threads", lambda: chosen.append(1))
-    monkeypatch.setattr(training.time, "perf_counter", lambda: 10.0 * next(clock))
-    watch = training._Threads(torch.device("cpu"), torch.bfloat16)
-    for seconds in (1.0, 1.2, 2.9):
-        watch(seconds)
-    assert len(chosen) == 1
-    watch(3.1)
-    watch(9.0)  # the fastest is of the present threads
-    assert len(chosen) == 2
-    training._Threads(torch.device("cpu"), torch.float32)(1.0)
-    assert len(chosen) == 2
+    monkeypatch.setattr(training, "fast_dtype", lambda device: dtype)
+    history = lab.train(net(), data, num_epochs=1, lr=0.1, fast=True)
+    assert len(chosen) == (len(history.loss) if dtype == torch.bfloat16 else 0)
 
 
 def test_probes_leave_the_readers_seed_alone():
@@ -373,6 +395,51 @@ def test_ticks_are_printed_under_any_encoding(monkeypatch):
     lab.claim("water is dry ≠", False)
     file.flush()
     assert file.buffer.getvalue() == b"[ok] water is wet\n[no] not in this run: water is dry ?\n"
+
+
+COLUMNS = {"net": "", "parameters": ",", "share": ".1%"}
+
+
+def test_a_table_in_plain_text(capsys):
+    lab.table([("plain", 1234, 0.5), ("with BN", 56, torch.tensor(0.125))], COLUMNS, "Two nets")
+    assert capsys.readouterr().out == ("Two nets\n"
+                                       "net      parameters  share\n"
+                                       "plain         1,234  50.0%\n"
+                                       "with BN          56  12.5%\n")
+
+
+def test_a_table_in_a_notebook(monkeypatch):
+    shown = []
+    monkeypatch.setattr(report, "_in_notebook", lambda: True)
+    monkeypatch.setattr(report, "display", lambda bundle, raw: shown.append(bundle))
+    lab.table([("a & b <i>", 1, 0.5), ("[c_d] 100%", 2, 1)], COLUMNS, "A_1 & <x>")
+    [bundle] = shown
+    table = BeautifulSoup(bundle["text/html"], "html.parser").table
+    assert table and table.caption and table.caption.text == "A_1 & <x>"
+    assert [head.text for head in table.select('thead th[scope="col"]')] == list(COLUMNS)
+    assert [head.text for head in table.select('tbody th[scope="row"]')] == ["a & b <i>",
+                                                                             "[c_d] 100%"]
+    assert [cell.text for cell in table.select("td")] == ["1", "50.0%", "2", "100.0%"]
+    sides = [cell["style"] for cell in table.select("th, td")]
+    assert sides == ["text-align: left", "text-align: right", "text-align: right"] * 3
+    latex = bundle["text/latex"]
+    assert r"\begin{tabular}{lrr}" in latex and r"A\_1 \& <x>\\" in latex
+    assert r"a \& b <i> & 1 & 50.0\% \\" in latex and r"{[}c\_d] 100\% & 2" in latex
+    assert bundle["text/plain"].startswith("A_1 & <x>\nnet         parameters   share\n")
+
+
+def test_a_column_a_seed(capsys):
+    lab.table([("plain", 0.5, 0.25)], {"net": "", **lab.per_seed(".3f", range(2))})
+    assert capsys.readouterr().out == "net    seed 0  seed 1\nplain   0.500   0.250\n"
+
+
+@pytest.mark.parametrize("rows, told", [
+    ([], "the table Two nets has no rows"),
+    ([("plain", 1, 1), ("BN", 2)], r"row 2 of the table Two nets has 2 cells for 3 columns: "
+                                   r"\['BN', 2\]")])
+def test_a_table_needs_whole_rows(rows, told):
+    with pytest.raises(ValueError, match=told):
+        lab.table(rows, COLUMNS, "Two nets")
 
 
 @pytest.mark.parametrize("record", [False, True])

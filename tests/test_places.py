@@ -43,10 +43,19 @@ def drawings(nb):
                if cell.cell_type == "markdown")
 
 
+def shown(nb):
+    """The outputs of a notebook that are HTML: tables, and pictures that move."""
+    found = [output["data"] for cell in code_cells(nb) for output in cell.outputs
+             if "text/html" in output.get("data", {})]
+    return ([data for data in found if "text/latex" in data],
+            [data for data in found if "text/latex" not in data])
+
+
 def pictures(nb):
     """How many outputs are pictures; one that moves has one still."""
-    return sum(bool({"image/png", "text/html"} & set(output.get("data", {})))
-               for cell in code_cells(nb) for output in cell.outputs)
+    _, moving = shown(nb)
+    return len(moving) + sum("image/png" in output.get("data", {}) for cell in code_cells(nb)
+                             for output in cell.outputs)
 
 
 def github(html):
@@ -63,12 +72,20 @@ def test_a_sanitizer_leaves_every_picture_whole(name):
     drawn = [image for page in pages for image in page.select("img")]
     source = (CHAPTERS / f"{name}.md").read_text(encoding="utf-8")
     assert len(drawn) == source.count("```{figure}") + 1  # and the badge
-    shown = [github(output["data"]["text/html"]) for cell in code_cells(nb)
-             for output in cell.outputs if "text/html" in output.get("data", {})]
-    for page in shown:  # pictures that move: one still is left
-        assert len(page.select("img")) == 1
-    for image in [*drawn, *(page.select_one("img") for page in shown)]:
+    stills = [github(data["text/html"]).select("img") for data in shown(nb)[1]]
+    for image in [*drawn, *(image for [image] in stills)]:  # of what moves one still is left
         assert image["src"].startswith(("data:image/png;base64,", "https://")) and image["alt"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sanitizer_leaves_tables_tables(name):
+    tables, _ = shown(published(name))
+    assert tables
+    for data in tables:
+        left = [line.get_text(" ", strip=True)
+                for line in github(data["text/html"]).select("table caption, table tr")]
+        assert [line.split() for line in left] == [
+            line.split() for line in data["text/plain"].split("\n")]
 
 
 @pytest.mark.parametrize("name", NAMES)

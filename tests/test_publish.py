@@ -10,7 +10,7 @@ import pytest
 from conftest import copy_tree, tool
 
 from tools import publish
-from tools.shared import building, markdown, notebook, source, store
+from tools.shared import building, citations, markdown, notebook, source, store
 from tools.shared.command import WordsError
 from tools.shared.source import CHAPTERS, ROOT, chapter_names, code_cells, number, read_chapter
 
@@ -129,15 +129,15 @@ def test_damaged_sources_are_told_in_words(tmp_path, file, old, new, told):
 
 def test_a_damaged_configuration_and_list_of_sources_are_told(tmp_path, monkeypatch):
     monkeypatch.setattr(source, "ROOT", tmp_path)
-    monkeypatch.setattr(markdown, "ROOT", tmp_path)
+    monkeypatch.setattr(citations, "ROOT", tmp_path)
     (tmp_path / "_config.yml").write_text("title: A\nauthor: [B\ncopyright: 2026\n")
     with pytest.raises(WordsError, match="_config.yml:3: this is not YAML.*git diff _config.yml"):
         source.config()
     (tmp_path / "references.bib").write_text("@article{x, title={A\n")
-    markdown.sources.cache_clear()
+    citations.sources.cache_clear()
     with pytest.raises(WordsError, match="references.bib: syntax error.*git diff references.bib"):
-        markdown.sources()
-    markdown.sources.cache_clear()
+        citations.sources()
+    citations.sources.cache_clear()
 
 
 def test_an_answer_is_folded():
@@ -145,6 +145,12 @@ def test_an_answer_is_folded():
     text = chapter.markdown(":::{admonition} Answer\n:class: dropdown\nNo: $1 \\ne 2$.\n:::\n")
     assert text == "<details><summary>Answer</summary>\n\nNo: $1 \\ne 2$.\n\n</details>"
     assert markdown.fold(text, False) == (text, False)
+
+
+def test_a_note_in_the_margin_is_set_off():
+    chapter = markdown.Chapter(1, [], {})
+    text = chapter.markdown("A.\n\n:::{margin}\nSee {cite}`lecun1998`,\nand more.\n:::\n")
+    assert text == "A.\n\n> See (LeCun et al., 1998),\n> and more."
 
 
 def test_unknown_role_is_an_error():

@@ -4,6 +4,7 @@ import functools
 import gzip
 import mimetypes
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,8 +27,9 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.front_matter import front_matter_plugin
 from test_book import page as parsed
 
-from tools.extensions import share
-from tools.shared.source import ROOT, chapter_names, number, read_chapter
+from tools.extensions import outputs, search, share
+from tools.shared import citations, reading
+from tools.shared.source import ROOT, chapter_names, chapter_path, number, read_chapter
 
 CHAPTERS = [f"chapters/{name}" for name in chapter_names()]
 NUMBERED = [f"chapters/{name}" for name in chapter_names(numbered=True)]
@@ -305,6 +307,233 @@ def test_search_finds(server, browser, words, name):
     hits = page.locator("#search-results li a").evaluate_all("all => all.map(one => one.href)")
     assert any(f"/chapters/{name}.html" in one for one in hits)
     assert wrong == []
+    page.context.close()
+
+
+@pytest.fixture(params=["a folder", "a server"])
+def place(request, site):
+    """The site's address, opened as files or from a server."""
+    if request.param == "a folder":
+        return f"{site.as_uri()}/"
+    return request.getfixturevalue("server").url
+
+
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_search_leads_to_a_section_by_keyboard(place, browser, width):
+    page, wrong = visit(browser, f"{place}index.html", viewport={"width": width, "height": 900})
+    page.keyboard.press("Control+k")
+    page.keyboard.type("skip connection")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?*")
+    first = page.locator("#search-results li a").first
+    first.wait_for()
+    field = page.locator("input[type=search]:visible").last
+    assert field.evaluate("one => parseFloat(getComputedStyle(one).paddingLeft) > "
+                          "one.previousElementSibling.getBoundingClientRect().right - "
+                          "one.getBoundingClientRect().left")  # the icon stands before the words
+    assert page.locator("#search-results mark").first.is_visible()
+    assert page.get_by_role("status").inner_text().endswith("sections found.")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if first.evaluate("one => one === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/chapters/resnet.html#*")
+    section = page.locator(f"[id='{urlsplit(page.url).fragment}']")
+    assert "shortcut" in section.inner_text() and wrong == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("words, title", [
+    ("running mean", "Prediction: the moving average"), ("identity shortcut", "shortcut"),
+    ("internal covariate shift", "What the literature says"),
+    ("backpropagation", "The backward pass"), ("1x1 convolution", "1 × 1 convolutions"),
+    ("gradient checkpointing", "Checkpointing"), ("torch.cat", "concatenate"),
+    ("growth rate", "Growth rate"), ("Ioffe", "Ioffe and Szegedy, 2015")])
+def test_search_knows_other_words(site, browser, words, title):
+    page, wrong = visit(browser, f"{(site / 'search.html').as_uri()}?q={words.replace(' ', '+')}")
+    hits = page.locator("#search-results li > a")
+    hits.first.wait_for()
+    assert any(title in one for one in hits.all_inner_texts()[:3]), hits.all_inner_texts()
+    assert wrong == []
+    page.context.close()
+
+
+def test_search_says_that_it_found_nothing(site, browser):
+    page, wrong = visit(browser, f"{(site / 'search.html').as_uri()}?q=zeppelin")
+    wait_for(lambda: "Nothing was found" in page.get_by_role("status").inner_text())
+    assert page.locator("#search-results li").count() == 0 and wrong == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("group", search.SYNONYMS)
+def test_the_book_has_one_of_the_words_that_mean_the_same(group):
+    text = " ".join(chapter_path(name).read_text(encoding="utf-8").lower()
+                    for name in chapter_names())
+    assert any(phrase in " ".join(text.split()) for phrase in group)
+
+
+def card_of(page, link):
+    """The preview's card when the mouse has come to the link."""
+    link.hover()
+    card = page.locator("#preview")
+    card.wait_for()
+    return card
+
+
+def test_a_link_shows_what_it_leads_to(place, browser):
+    page, wrong = visit(browser, f"{place}chapters/resnet.html",
+                        viewport={"width": DESKTOP, "height": 900})
+    for target, words in (("references.html", "Deep residual learning"), ("#equation-eq", "(2."),
+                          ("#fig-resnet", "Fig. 2."), ("batch_norm.html#ch", "Deep networks")):
+        card = card_of(page, page.locator(f"article a.reference.internal[href*='{target}']").first)
+        assert words in card.inner_text() and card.locator("[id]").count() == 0
+        box = card.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= DESKTOP
+        page.mouse.move(box["x"] + 9, box["y"] + 9, steps=5)  # it stays when the mouse goes there
+        page.wait_for_timeout(400)
+        assert card.is_visible()
+        page.keyboard.press("Escape")
+        assert not card.is_visible()
+    assert wrong == []
+    page.context.close()
+
+
+def test_a_preview_comes_by_keyboard_and_goes_with_the_focus(site, browser):
+    page, _ = visit(browser, (site / "chapters" / "resnet.html").as_uri())
+    link, card = page.locator("article a.reference.internal").first, page.locator("#preview")
+    link.evaluate("""link => {
+        const stop = document.createElement('button');
+        link.before(stop);
+        stop.focus();
+    }""")
+    page.keyboard.press("Tab")
+    assert card.is_visible() and link.get_attribute("aria-describedby") == "preview"
+    page.keyboard.press("Tab")
+    assert link.get_attribute("aria-describedby") is None
+    page.context.close()
+
+
+def test_a_touch_follows_a_link_at_once(site, browser):
+    page, _ = visit(browser, (site / "chapters" / "resnet.html").as_uri(), has_touch=True,
+                    viewport={"width": PHONE, "height": 800})
+    page.locator("article a.reference.internal[href*='references.html']").first.tap()
+    page.wait_for_url("**/references.html#*")
+    page.context.close()
+
+
+@pytest.mark.parametrize("name", [*CHAPTERS, "index", "results"])
+def test_citations_say_authors_and_year(site, name):
+    soup = parsed(site.parents[1], name)
+    cited = [link.get_text() for link in soup.select("article a[href*='references.html#']")]
+    assert cited and set(cited) <= set(citations.labels().values())
+    for tag in soup.select("meta[name=description], meta[property='og:description']"):
+        assert not re.search(r"\[ ?[A-Z]|,,", tag["content"])
+    entries = parsed(site.parents[1], "references").select(".citation > .label")
+    assert {f"[{label}]" for label in cited} <= {one.get_text() for one in entries}
+
+
+def test_two_sources_never_have_one_name():
+    labels = citations.labels()
+    assert len(set(labels.values())) == len(labels)
+    assert labels["he2016"] == "He et al., 2016a" and labels["vanlaarhoven2017"].startswith("van")
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_exercises_and_solutions_lead_to_each_other(site, name):
+    soup = parsed(site.parents[1], name)
+    ids = [tag["id"] for tag in soup.select("[id]")]
+    assert len(set(ids)) == len(ids)
+    exercises = soup.select(".exercise")
+    assert exercises
+    for exercise in exercises:
+        [link] = exercise.select(".to-solution a")
+        solution = soup.find(id=link["href"].removeprefix("#"))
+        assert "solution" in solution["class"] and not solution.select(".admonition-title a")
+        assert solution.select(".to-exercise a")[-1]["href"] == f"#{exercise['id']}"
+
+
+def test_a_solution_unfolds_where_one_clicks_and_where_a_link_leads(site, browser):
+    address = (site / "chapters" / "resnet.html").as_uri()
+    page, wrong = visit(browser, address)
+    solution = page.locator("#solution-ex-resnet-pixel")
+    content = solution.locator("p:not(.admonition-title)").first
+    bar = solution.locator(".admonition-title")
+    for shown in True, False:
+        bar.click(position={"x": 60, "y": 12})  # on its words
+        assert content.is_visible() == shown and page.url == address
+    page.locator("#ex-resnet-pixel .to-solution a").press("Enter")
+    wait_for(content.is_visible)
+    bar.click()
+    page.locator("#ex-resnet-pixel .to-solution a").press("Enter")
+    wait_for(content.is_visible)
+    solution.locator(".to-exercise a").press("Enter")
+    page.wait_for_url("**#ex-resnet-pixel")
+    page.context.close()
+    page, _ = visit(browser, f"{address}#solution-ex-resnet-euler")
+    wait_for(page.locator("#solution-ex-resnet-euler .to-exercise").is_visible)
+    assert wrong == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapter_says_how_long_it_takes(site, name):
+    words = parsed(site.parents[1], name).select_one(".effort").get_text()
+    assert re.match(r"About \d+ minutes to read, \d+ minutes? to run on ", words)
+
+
+def test_longer_text_takes_longer_to_read():
+    def minutes(*cells):
+        return reading.minutes_to_read(nbformat.v4.new_notebook(cells=list(cells)))
+
+    text = nbformat.v4.new_markdown_cell("word " * 2300)
+    code = nbformat.v4.new_code_cell("x = 1\n" * 600)
+    folded = nbformat.v4.new_code_cell("x = 1\n" * 600, metadata={"tags": ["hide-input"]})
+    assert (minutes(text), minutes(text, code), minutes(text, folded)) == (10, 20, 10)
+
+
+def test_what_a_cell_prints_keeps_its_place():
+    text = functools.partial(nbformat.v4.new_output, "stream", name="stdout")
+    picture = nbformat.v4.new_output("display_data", {"text/plain": "a picture"})
+    joined = outputs.join_streams([text(text="a\n"), text(text="b\n"), picture, text(text="✓ c\n")])
+    assert [one.get("text") for one in joined] == ["a\nb\n", None, "✓ c\n"]
+
+
+def test_notes_stand_in_the_margin_or_in_the_text(site, browser):
+    page, _ = visit(browser, (site / "chapters" / "resnet.html").as_uri(),
+                    viewport={"width": DESKTOP, "height": 900})
+    note, text = page.locator("div.margin").first, page.locator("article p").first
+    assert note.bounding_box()["x"] > text.bounding_box()["x"] + text.bounding_box()["width"]
+    page.set_viewport_size({"width": PHONE, "height": 800})
+    box = note.bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= PHONE
+    page.context.close()
+
+
+def test_the_front_page_says_the_title_once_and_times_signs_hold(site):
+    assert parsed(site.parents[1], "index").title.get_text() == "Normalize, Add, Concatenate"
+    prose = parsed(site.parents[1], "chapters/resnet").select("article p")
+    text = " ".join(tag.get_text() for tag in prose)
+    assert "3\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}3" in text and " × 3" not in text
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_the_pdf_button_leads_to_the_book_or_prints_the_page(made):
+    button = {"label": "download-pdf-button", "type": "javascript", "text": ".pdf"}
+    context = {"header_buttons": [{"buttons": [button]}], "pathto": lambda name, _: f"../{name}"}
+    share.lead_to_pdf(SimpleNamespace(tags={"pdf"} if made else set()), "", "", context, None)
+    assert (button["type"], button["text"]) == (("link", ".pdf") if made else
+                                                ("javascript", "Print"))
+    assert button.get("url") == ("../normalize-add-concatenate.pdf" if made else None)
+
+
+def test_on_paper_nothing_is_folded(site, browser):
+    page, _ = visit(browser, (site / "chapters" / "resnet.html").as_uri())
+    assert page.locator("details:not([open])").count() > 3
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details:not([open]), .toggle-hidden").count() == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details:not([open])").count() > 3
     page.context.close()
 
 

@@ -23,7 +23,7 @@ VERSION = "3.13"
 TORCH = ["torch==2.11.0", "torchvision==0.26.0"]
 PACKAGES = ["ipython==7.34.0", "ipykernel==6.17.1", "jupyter_client==7.4.9", "traitlets==5.7.1",
             "matplotlib==3.10.0", "matplotlib-inline==0.2.2", "numpy==2.1.3", "pandas==2.2.3",
-            "requests", "pillow", "setuptools<81", "nbclient"]
+            "requests", "pillow", "cloudpickle==3.1.2", "setuptools<81", "nbclient"]
 EXECUTE = """
 import sys, nbformat
 from nbclient import NotebookClient

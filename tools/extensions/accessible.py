@@ -2,12 +2,10 @@
 
 
 def mend(_app, _page, _template, context, _doctree):
-    """Drop the bibliography's ARIA roles, which promise list items that are none; a picture
-    whose parts a reader can reach is a group of them, not one image."""
+    """Drop the bibliography's ARIA roles, which promise list items that are none."""
     if "body" in context:
         for role in ' role="list"', ' role="doc-biblioentry"':
             context["body"] = context["body"].replace(role, "")
-        context["body"] = context["body"].replace('{height, role: "img"', '{height, role: "group"')
 
 
 def setup(app):

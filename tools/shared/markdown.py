@@ -10,11 +10,8 @@ import re
 from pathlib import Path
 
 from PIL import Image
-from pybtex.database import parse_file
-from pybtex.exceptions import PybtexError
 
-from tools.shared.command import WordsError
-from tools.shared.source import ROOT
+from tools.shared.citations import labels, sources
 
 LABEL = re.compile(r"^\(([\w-]+)\)=\n", re.MULTILINE)
 EQUATION = re.compile(r"\$\$\n(.*?)\n\$\$ \((eq-[\w-]+)\)", re.DOTALL)
@@ -40,15 +37,11 @@ def small_png(png):
     return data.getvalue()
 
 
-@functools.cache
-def sources():
-    """The entries of ``references.bib``; a WordsError says where it cannot be read."""
-    path = ROOT / "references.bib"
-    try:
-        return parse_file(path).entries
-    except PybtexError as err:
-        raise WordsError(f"{path}: {err}. Mend that entry, or see what changed: git diff "
-                         f"{path.name}") from err
+def source(key):
+    """A source as a link: authors and year."""
+    key = key.strip()
+    arxiv = sources()[key].fields.get("eprint")
+    return f"[{labels()[key]}](https://arxiv.org/abs/{arxiv})" if arxiv else labels()[key]
 
 
 class Chapter:
@@ -59,7 +52,6 @@ class Chapter:
 
     def __init__(self, number, cells, pages):
         self.number, self.pages = number, pages
-        self.sources = sources()
         self.names = {}  # label: what a reference to it says
         counts = {"eq": 0, "fig": 0, "ex": 0}
         for cell in cells:
@@ -98,23 +90,13 @@ class Chapter:
         """A role in words."""
         role, target = match.groups()
         if role == "cite":
-            return "[" + "; ".join(self._source(key) for key in target.split(",")) + "]"
+            return f"({'; '.join(map(source, target.split(',')))})"
         if role in ("eq", "numref", "ref", "prf:ref"):
             words, _, label = target.rpartition("<")
             label = label.rstrip("> ")
             return self.names.get(label) or f"[{words.strip() or label}]({self.pages[label]})"
         raise ValueError(f"the role {{{role}}} has no plain Markdown: teach it to "
                          "tools/shared/markdown.py")
-
-    def _source(self, key):
-        """A source as a link: first author and year."""
-        entry = self.sources[key.strip()]
-        authors = [str(author.last_names[0]) for author in entry.persons["author"]]
-        who = authors[0] if len(authors) == 1 else (
-            " and ".join(authors) if len(authors) == 2 else f"{authors[0]} et al.")
-        words = f"{who}, {entry.fields['year']}"
-        arxiv = entry.fields.get("eprint")
-        return f"[{words}](https://arxiv.org/abs/{arxiv})" if arxiv else words
 
     def _directive(self, match):
         """A directive in plain Markdown."""
@@ -130,6 +112,8 @@ class Chapter:
             return f"**{self.names[options['label']]}: {argument}{stop}** {body}\n"
         if kind == "solution-start":
             return f"<details><summary>Solution of {self.names[argument]}</summary>\n"
+        if kind == "margin":
+            return "".join(f"> {line}\n" for line in body.splitlines())
         if kind == "solution-end":
             return "</details>\n"
         if kind in ("note", "tip", "warning", "important", "caution", "admonition"):

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import nbformat
 
 from tools.shared.markdown import Chapter, fold, small_png
+from tools.shared.reading import minutes_to_read
 from tools.shared.source import (
     ROOT,
     chapter_names,
@@ -62,7 +63,8 @@ FORM: dict[str, Any] = {"cellView": "form", "jupyter": {"source_hidden": True}}
 def packages(nb):
     """What a chapter imports and a machine may lack: module to pip's arguments."""
     needed = {"torch": ["torch", "torchvision"], "torchvision": ["torchvision"],
-              "matplotlib": ["matplotlib"], "IPython": ["ipython"]}
+              "matplotlib": ["matplotlib"], "IPython": ["ipython"],
+              "cloudpickle": ["cloudpickle"]}
     if any(re.search(r"^(from|import) d2l", cell.source, re.MULTILINE) for cell in code_cells(nb)):
         [d2l] = re.findall(r"^d2l==.*$", (ROOT / "requirements.txt").read_text(encoding="utf-8"),
                            re.MULTILINE)
@@ -99,7 +101,7 @@ def opening(name, nb, run, book):
     return (f"[![Open in Colab]({COLAB_BADGE})]({colab})\n\n"
             f"*{place} of [{book['title']}]({site}/chapters/{name}.html). The outputs are "
             f"those of a run on {facts['device']}, {facts['date']}, budget {facts['budget']}, "
-            f"{minutes[0]} min {minutes[1]} s.*")
+            f"{minutes[0]} min {minutes[1]} s. About {minutes_to_read(nb)} minutes to read.*")
 
 
 def portable(name, nb, run):

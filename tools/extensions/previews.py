@@ -1,0 +1,49 @@
+"""A Sphinx extension: a page brings what its links to other pages lead to.
+
+``_static/preview.js`` shows it beside the link; from a folder no script may read another page.
+"""
+import functools
+import re
+from pathlib import Path
+
+from bs4 import BeautifulSoup
+
+LINK = re.compile(r'<a class="reference internal" href="(([^":#]+\.html)#([^"]+))"')
+ADDED = re.compile(r"<template data-of=.*?</template>\n", re.DOTALL)
+END = "</article>"
+
+
+@functools.cache
+def parsed(path):
+    """A page's article."""
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").article
+
+
+def preview(path, place):
+    """What stands at a place of a page: of a section its title and the first paragraphs."""
+    node = parsed(path).find(id=place)
+    if node.name == "section":
+        blocks = [str(one) for one in node.find_all(["h1", "h2", "h3", "p"], recursive=False)]
+        return f"<section>{''.join(blocks[:3])}</section>"
+    return str(node)
+
+
+def finish(app, exception):
+    """Add the templates to the finished pages."""
+    if exception or app.builder.format != "html":
+        return
+    parsed.cache_clear()
+    for name in app.env.all_docs:
+        page = Path(app.builder.get_outfilename(name))
+        html = ADDED.sub("", page.read_text(encoding="utf-8"))
+        links = sorted(set(LINK.findall(html)))
+        templates = [f'<template data-of="{link}">{preview(page.parent / file, place)}</template>\n'
+                     for link, file, place in links]
+        head, end, foot = html.rpartition(END)
+        page.write_text(head + "".join(templates) + end + foot, encoding="utf-8")
+
+
+def setup(app):
+    """Wait until all pages are written."""
+    app.connect("build-finished", finish)
+    return {"parallel_read_safe": True}

@@ -17,7 +17,7 @@ from tools.extensions.claims import CLAIM, KINDS
 from tools.shared.printing import LatexTransform, pages, raw, tex
 
 COLUMNS = 84  # of a printed line
-WHOLE = 3  # lines of an output that stay together at its begin and its end
+WHOLE = 5  # lines of an output that stay together at its begin and its end
 SHORT = 160  # characters that do not stand alone with their heading
 DIFFERENCE = re.compile(r"(.*) (\(largest difference .*\))")
 INVISIBLE = nodes.Invisible, nodes.raw, nodes.title, addnodes.index, addnodes.tabular_col_spec
@@ -74,11 +74,12 @@ def outputs(part):
         if isinstance(first, nodes.literal_block) and isinstance(second, nodes.literal_block):
             second.children = [nodes.Text(first.astext().rstrip("\n") + "\n" + second.astext())]
             part.remove(first)
+    for child in list(part)[1:]:
+        if not isinstance(child, nodes.raw):  # what belongs to the output before
+            part.insert(part.index(child), raw(r"\place{split}"))
     for child in list(part):
         if isinstance(child, nodes.literal_block):
             part.replace(child, raw(printed(child.astext())))
-    for child in list(part)[1:]:
-        part.insert(part.index(child), raw(r"\place{split}"))
 
 
 def printed(text):
@@ -119,8 +120,11 @@ class Places(LatexTransform):
         put_places(self.document.next_node(nodes.section), chapters=True)
 
 
-def put_places(group, chapters=False):
-    """Put a place before each part of a group that need not follow what is before it."""
+def put_places(group, chapters=False, headed=False):
+    """Put a place before each part of a group that need not follow what is before it.
+
+    chapters: whether the group's sections are chapters; headed: whether it is below a heading.
+    """
     before, first = group, False
     for part in list(group):
         if isinstance(part, INVISIBLE):
@@ -135,8 +139,9 @@ def put_places(group, chapters=False):
                 first and len(before.astext()) < SHORT):
             put_place(group, part, "free")
         if isinstance(part, GROUPS):
-            put_places(part)
-        first = isinstance(before, nodes.title)  # nothing else is below the heading yet
+            put_places(part, headed=isinstance(before, nodes.title))
+        # Nothing else is below the heading yet.
+        first = isinstance(before, nodes.title) or before is group and headed
         before = part
 
 

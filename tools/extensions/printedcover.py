@@ -83,6 +83,8 @@ def colophon(config, cited, authors):
          r"pictures move, cells can be opened, and every chapter starts as a notebook: \par"
          rf"\url{{{address}}}\end{{minipage}}\hfill\raisebox{{\dimexpr\ht\strutbox-\height}}"
          rf"{{\href{{{address}}}{{\color{{ink}}\qrcode[height=2cm, level=L]{{{address}}}}}}}"),
+        ("Read aloud", "The site is made for screen readers. This file names its language, has "
+         "bookmarks and describes its pictures, but it is not tagged."),
         ("Made with", "Jupyter Book, Sphinx and XeLaTeX. The text is set in TeX Gyre Pagella and "
          "Heros, formulas in Pazo Math, code in DejaVu Sans Mono, pictures in DejaVu Sans.")]
     return "".join(rf"\colophonpart{{{title}}}{{{text}}}" for title, text in parts)

@@ -38,12 +38,15 @@ class Terms(LatexTransform):
         """Look at all paragraphs."""
         terms = {term: re.compile(rf"\b{re.escape(term)}", re.IGNORECASE)
                  for term in listed()["terms"]}
-        used = set()
+        used, met = set(), set()
         for paragraph in list(self.document.findall(nodes.paragraph)):
             section = ancestor(paragraph, nodes.section)
             strong = " ".join(word.astext() for word in paragraph.findall(nodes.strong))
             words = " ".join(text.astext() for text in paragraph.findall(nodes.Text)
                              if not isinstance(text.parent, (nodes.literal, nodes.math)))
+            if id(section) not in met:  # its title's page is that of its first paragraph
+                met.add(id(section))
+                words += " " + section[0].astext()
             words = re.sub(r"\s+", " ", words)
             for term, pattern in terms.items():
                 explained = bool(pattern.search(strong))

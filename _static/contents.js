@@ -19,15 +19,15 @@ addEventListener("DOMContentLoaded", () => {
     step.hidden = !link;
     if (!link) return;
     step.href = link.hash;
-    step.title = `${words} section: ${link.textContent.trim()}`;
+    step.title = `${words}: ${link.textContent.trim()}`;
     step.setAttribute("aria-label", step.title);
   };
 
   const follow = () => {
     const at = sections.findLastIndex((one) => one.getBoundingClientRect().top < innerHeight / 4);
     const inside = at >= 0 && sections[at].getBoundingClientRect().top < -innerHeight / 4;
-    point(before, links[inside ? at : at - 1], inside ? "Begin of this" : "Previous");
-    point(after, links[at + 1], "Next");
+    point(before, links[inside ? at : at - 1], inside ? "Start of this section" : "Section before");
+    point(after, links[at + 1], "Section after");
     for (const link of links) {
       link.classList.toggle("active", link === links[at]);
       if (link === links[at]) link.setAttribute("aria-current", "true");

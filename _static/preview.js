@@ -12,18 +12,20 @@ addEventListener("DOMContentLoaded", () => {
   // What a link leads to, on this page or in the templates that previews.py has added.
   const target = (link) => {
     const address = link.getAttribute("href");
-    return address.startsWith("#")
+    const node = address.startsWith("#")
       ? document.getElementById(decodeURIComponent(address.slice(1)))
       : document.querySelector(`template[data-of="${CSS.escape(address)}"]`)?.content
           .firstElementChild;
+    return node?.matches("span") ? node.parentElement : node; // a section's further name
   };
 
   // A copy to look at: of a section its head, without what a reader could press.
   const copy = (node) => {
     const part = document.createElement("div");
-    const blocks = node.matches("section") ? [...node.children].slice(0, 3) : [node];
+    const blocks = node.matches("section")
+      ? [...node.querySelectorAll(":scope > :is(h1, h2, h3, p)")].slice(0, 3) : [node];
     part.append(...blocks.map((one) => one.cloneNode(true)));
-    for (const one of part.querySelectorAll(".headerlink, button, script, .to-solution, section section"))
+    for (const one of part.querySelectorAll(".headerlink, button, script, .to-solution"))
       one.remove();
     for (const one of part.querySelectorAll("[id]")) one.removeAttribute("id");
     for (const one of part.querySelectorAll("a, [tabindex]")) one.tabIndex = -1;
@@ -76,6 +78,7 @@ addEventListener("DOMContentLoaded", () => {
   });
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
   document.addEventListener("click", hide);
-  addEventListener("scroll", () => shown?.matches(":hover, :focus-visible") || hide(),
-    { passive: true });
+  addEventListener("scroll", () => {
+    if (shown && !shown.matches(":hover, :focus-visible") && !card.matches(":hover")) hide();
+  }, { passive: true });
 });

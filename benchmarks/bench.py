@@ -15,12 +15,14 @@ from tools.shared import execution, store
 from tools.shared.source import CHAPTERS, ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
-# Race: (module, function, whether it takes the number of rounds).
-RACES = {"epochs": ("epochs", "race", True), "to_accuracy": ("accuracy", "time_to_accuracy", True),
-         "limit": ("limit", "steps", True), "profile": ("limit", "operations", False),
-         "best": ("accuracy", "best", False), "ablation": ("accuracy", "ablation", False),
-         "scratch": ("costs", "scratch", True), "memory": ("costs", "memory", False),
-         "busy": ("busy", "race", True), "build": ("costs", "build", False)}
+# Race: (module, function, whether it takes the number of rounds); by worth.
+RACES = {"epochs": ("loops", "epochs", True), "d2l": ("chase", "race", True),
+         "limit": ("limit", "steps", True), "best": ("best", "race", True),
+         "finish": ("loops", "finish", True), "terms": ("limit", "terms", True),
+         "networks": ("costs", "trained", True), "learning": ("loops", "learning", False),
+         "ablation": ("best", "ablation", True), "profile": ("limit", "operations", False),
+         "scratch": ("costs", "scratch", True), "busy": ("busy", "race", True),
+         "build": ("costs", "build", False)}
 
 
 def environment(root=None):

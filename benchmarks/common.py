@@ -24,6 +24,12 @@ def part(data, num_train, num_val=500):
         X_val=data.X_val[:num_val], y_val=data.y_val[:num_val])
 
 
+def whole(data):
+    """The same with all images to train on: those held out for validation, too."""
+    return dataclasses.replace(data, X_train=torch.cat([data.X_train, data.X_val]),
+                               y_train=torch.cat([data.y_train, data.y_val]))
+
+
 def in_turns(contestants, rounds):
     """What each contestant returns in each round; every other round goes backwards.
 
@@ -58,10 +64,13 @@ def seconds(function, repeats=1):
     return (time.perf_counter() - start) / repeats
 
 
-def forward_backward(net, X, y, dtype):
-    """A function that does the bare work of a step in ``dtype``: forward, loss, backward."""
+def forward_backward(net, X, y, dtype, layout=None):
+    """A function that does the bare work of a step: forward, loss, backward.
+
+    layout: by default channels_last, and in float32 PyTorch's own.
+    """
     fast = dtype != torch.float32
-    layout = torch.channels_last if fast else torch.contiguous_format
+    layout = layout or (torch.channels_last if fast else torch.contiguous_format)
     net.to(X.device, memory_format=layout).train()
     X = X.contiguous(memory_format=layout)
 

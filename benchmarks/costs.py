@@ -1,21 +1,24 @@
-"""What things cost: the scratch layer, memory, the build."""
+"""What things cost: the networks, the scratch layer, the build."""
 import contextlib
-import json
 import shutil
-import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 import lab
-from benchmarks.common import entries, in_turns, part, seconds, spread
+from benchmarks import networks
+from benchmarks.common import forward_backward, in_turns, seconds, spread
 from tools.shared.definitions import definitions
 from tools.shared.source import ROOT, chapter_names
 from tools.shared.tex import absent
+
+# The networks of the three chapters, and whether they are trained in the fastest dtype.
+NETWORKS = {"LeNet": False, "LeNet + BN": False, "plain, 20 layers": True, "ResNet-20": True,
+            "ResNet-8, wide": True, "ResNet-18": True, "DenseNet": True}
 
 
 def scratch(rounds):
@@ -42,41 +45,43 @@ def scratch(rounds):
             for name, values in times.items()]
 
 
-def held_mib():
-    """The memory that this process holds: the GPU's peak where there is one, else RAM now."""
-    if lab.device().type == "cuda":
-        return torch.cuda.max_memory_allocated() / 2 ** 20
-    return psutil.Process().memory_info().rss / 2 ** 20
+def kept_bytes(net, X, y):
+    """What a forward pass keeps for its backward pass, parameters and input not counted."""
+    own = {tensor.untyped_storage().data_ptr() for tensor in (X, *net.parameters())}
+    kept = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        F.cross_entropy(net(X), y)
+    return sum(kept.values())
 
 
-def train_some_steps(index):
-    """Train a chapter's network for 40 steps; memory before and at the peak, in MiB."""
-    entry, data = entries()[index], lab.fashion_mnist()
-    if lab.device().type == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-    some = part(data, 40 * entry.recipe["batch_size"], num_val=1000)
-    before = peak = held_mib()
-    with ThreadPoolExecutor() as pool:
-        training = pool.submit(lab.train, entry.make(), some, label=entry.network,
-                               **entry.recipe | {"num_epochs": 1})
-        while not training.done():
-            time.sleep(0.005)
-            peak = max(peak, held_mib())
-        training.result()  # raises what the training raised
-    return {"network": entry.network, "with the data, MiB": round(before),
-            "peak in training, MiB": round(peak)}
+def trained(rounds):
+    """The networks that the book trains: parameters, work, memory and seconds of each.
 
-
-def memory():
-    """Peak memory of each chapter's training, each in a process of its own."""
-    rows = []
-    for index in range(len(entries())):
-        code = ("import json; from benchmarks import costs; "
-                f"print(json.dumps(costs.train_some_steps({index})))")
-        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT,
-                              stdout=subprocess.PIPE, text=True, check=True)
-        rows.append(json.loads(done.stdout.splitlines()[-1]))
-    return rows
+    Work: multiply-adds of one image forward. Memory: what a batch of 256 keeps for its backward
+    pass, in float32. Seconds: forward and backward for 10,000 images, in the precision that
+    the chapter trains it in.
+    """
+    device, size, rows = lab.device(), lab.pick(smoke=16, cpu=256, gpu=256), []
+    count = lab.pick(smoke=1, cpu=8, gpu=50)
+    X, y = torch.randn(size, 1, 28, 28, device=device), torch.zeros(size, device=device).long()
+    work, passes = definitions("densenet")["multiply_adds"], {}
+    for name, fast in NETWORKS.items():
+        net = networks.make(name).to(device)
+        rows.append({"network": name, "parameters": sum(p.numel() for p in net.parameters()),
+                     "multiply-adds": work(net, X[:1]),
+                     "kept memory, MiB": kept_bytes(net, X, y) / 2 ** 20})
+        passes[name] = forward_backward(net, X, y, lab.fast_dtype() if fast else torch.float32)
+        seconds(passes[name], 2)  # warm up
+    times = in_turns({name: lambda _, one=one: seconds(one, count) * 10000 / size
+                      for name, one in passes.items()}, rounds)
+    return [row | {"10,000 images, s": spread(times[row["network"]])} for row in rows]
 
 
 def timed(what, *command):

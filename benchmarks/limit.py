@@ -1,11 +1,17 @@
 """How far a training step is from what the machine can do, and where its time goes."""
+import shutil
+import statistics
+
 import torch
 from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 import lab
+from benchmarks import networks
 from benchmarks.common import entries, forward_backward, in_turns, part, seconds, spread
+
+NETWORKS = "LeNet + BN", "ResNet-20", "DenseNet"
 
 
 def step_flops(net, X, y):
@@ -25,37 +31,76 @@ def matmul_flops(dtype):
 
 def steps(rounds):
     """Each chapter's step against the bare forward and backward pass on a batch in place, and
-    its operations per second against those of a matrix product."""
-    data, count, rows, flop_rows = lab.fashion_mnist(), lab.pick(smoke=2, cpu=10, gpu=100), [], []
-    for entry in entries():
-        batch_size = entry.recipe["batch_size"]
-        dtype = lab.fast_dtype() if entry.recipe.get("fast", False) else torch.float32
-        X, y, net = data.X_train[:batch_size], data.y_train[:batch_size], entry.make()
-        net.to(X.device)
-        flops, bare = step_flops(net, X, y), forward_backward(net, X, y, dtype)
-        recipe = entry.recipe | {"num_epochs": 1}
-        some = part(data, count * batch_size, num_val=1)
-        trained = min(count, len(some.y_train) // batch_size)
+    its operations per second against those of a matrix product.
 
-        def ours(_round, net=net, some=some, recipe=recipe, trained=trained):
+    Ours is the whole training of an epoch by ``lab.train``, divided by its steps; the bare
+    pass is repeated as often, so that both run for seconds.
+    """
+    data, count, rows = lab.fashion_mnist(), lab.pick(smoke=2, cpu=200, gpu=200), []
+    for entry in entries():
+        batch_size, fast = entry.recipe["batch_size"], entry.recipe.get("fast", False)
+        dtype = lab.fast_dtype() if fast else torch.float32
+        some = part(data, count * batch_size, num_val=1)
+        trained = len(some.y_train) // batch_size
+        net = entry.make().to(lab.device())
+        X, y = some.X_train[:batch_size], some.y_train[:batch_size]
+        flops, bare = step_flops(net, X, y), forward_backward(net, X, y, dtype)
+
+        def ours(_round, net=net, some=some, entry=entry, trained=trained):
+            recipe = entry.recipe | {"num_epochs": 1}
             return lab.train(net, some, **recipe, label="ours").seconds[0] / trained
 
-        ours(0)  # warm up
-        bare()
-        times = in_turns({"ours": ours, "bare": lambda _, bare=bare: seconds(bare, count)}, rounds)
-        ratio = spread([a / b for a, b in zip(times["ours"], times["bare"])])
-        rows.append({"network": entry.network,
-                     "our step, ms": spread([1e3 * t for t in times["ours"]]),
-                     "bare step, ms": spread([1e3 * t for t in times["bare"]]),
-                     "ratio": ratio, "target": 1.1, "reached": ratio["median"] <= 1.1})
-        reached = flops / spread(times["ours"])["median"]
-        best = matmul_flops(dtype)
-        flop_rows.append({"network": entry.network,
-                          "precision": str(dtype).removeprefix("torch."),
-                          "our step, GFLOP/s": reached / 1e9,
-                          "matrix product, GFLOP/s": best / 1e9,
-                          "share": f"{reached / best:.0%}"})
-    return rows, flop_rows
+        seconds(bare, 5)  # warm up
+        times = in_turns({"ours": ours, "bare": lambda _, bare=bare, trained=trained: seconds(
+            bare, trained)}, rounds)
+        rate, best = flops / statistics.median(times["ours"]), matmul_flops(dtype)
+        rows.append({"network": entry.network, "precision": str(dtype).removeprefix("torch."),
+                     "steps": trained,
+                     "step, ms": spread([1e3 * one for one in times["ours"]]),
+                     "bare step, ms": spread([1e3 * one for one in times["bare"]]),
+                     "ratio": spread([a / b for a, b in zip(times["ours"], times["bare"])]),
+                     "GFLOP/s": rate / 1e9, "matrix product, GFLOP/s": best / 1e9,
+                     "share": rate / best})
+    return rows
+
+
+def terms(rounds):
+    """The bare step of each network by precision, layout and compilation.
+
+    The seconds that ``torch.compile`` takes are told, too, and after how many epochs of
+    60,000 images they are paid back.
+    """
+    size, rows = lab.pick(smoke=16, cpu=256, gpu=1024), []
+    chosen = {"float32": (torch.float32, torch.contiguous_format),
+              "float32, channels last": (torch.float32, torch.channels_last),
+              "bfloat16": (lab.fast_dtype(), torch.contiguous_format),
+              "bfloat16, channels last": (lab.fast_dtype(), torch.channels_last)}
+    count = lab.pick(smoke=1, cpu=10, gpu=100)
+    X = torch.randn(size, 1, 28, 28, device=lab.device())
+    y = torch.randint(10, (size,), device=lab.device())
+    for network in lab.pick(smoke=("LeNet + BN",), cpu=NETWORKS, gpu=NETWORKS):
+        passes = {name: forward_backward(networks.make(network), X, y, *how)
+                  for name, how in chosen.items()}
+        last, compiling = list(chosen)[-1], None
+        if shutil.which("c++") or shutil.which("cl"):  # torch.compile builds C++ on a CPU
+            net = torch.compile(networks.make(network))
+            passes[f"{last}, compiled"] = forward_backward(net, X, y, *chosen[last])
+            compiling = seconds(passes[f"{last}, compiled"])
+        else:
+            print("No C++ compiler: torch.compile is left out.")
+        for one in passes.values():
+            seconds(one, 3)  # warm up
+        times = in_turns({name: lambda _, one=one: 1e3 * seconds(one, count)
+                          for name, one in passes.items()}, rounds)
+        middle = {name: statistics.median(values) for name, values in times.items()}
+        for name, values in times.items():
+            rows.append({"network": network, "terms": name, "step, ms": spread(values),
+                         "times faster": middle["float32"] / middle[name]})
+        if compiling:
+            gain = (middle[last] - middle[f"{last}, compiled"]) / 1e3 * 60000 / size
+            rows[-1] |= {"compiling, s": compiling,
+                         "paid back after epochs": compiling / gain if gain > 0 else None}
+    return rows
 
 
 def operations():
@@ -79,6 +124,5 @@ def operations():
     shown = sorted((name for name in most if most[name] >= 0.03), key=lambda name: -most[name])
     for one in shares.values():
         one["all others"] = 1 - sum(one.get(name, 0) for name in shown)
-    return [{"operation": name} | {network: f"{one.get(name, 0):.0%}"
-                                   for network, one in shares.items()}
+    return [{"operation": name} | {network: one.get(name, 0.0) for network, one in shares.items()}
             for name in [*shown, "all others"]]

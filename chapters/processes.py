@@ -33,7 +33,7 @@ class _Pickler(cloudpickle.Pickler):
     """Takes autograd's functions, too: ``once_differentiable`` uses a module without a file."""
 
     def reducer_override(self, obj):
-        if obj is vars(torch._C)["_functions"]:
+        if obj is vars(torch._C).get("_functions"):
             return getattr, (torch._C, "_functions")
         return super().reducer_override(obj)
 

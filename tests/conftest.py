@@ -13,14 +13,12 @@ from playwright.sync_api import sync_playwright
 
 from tools.shared.execution import THREADS
 from tools.shared.source import ROOT
+from tools.shared.web import BROWSERS, FLAGS, browser_path
 
 os.environ.update({**THREADS, **os.environ})  # before torch loads
 # Machines are busy; the same draws everywhere, so that a test that passed passes again.
 hypothesis.settings.register_profile("book", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("book")
-BROWSERS = "chromium", "chromium-browser", "google-chrome"
-FLAGS = ("--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
-         "--disable-background-networking --disable-component-update").split()
 FOURTH = Path(__file__).with_name("fourth_chapter.md")
 TREE = ("_config.yml", "_toc.yml", "index.md", "results.md", "references.md", "references.bib",
         "requirements.txt", "pyproject.toml", "_static", "_templates", "benchmarks", "chapters",
@@ -93,11 +91,10 @@ def book(tmp_path_factory, stand_in):
 @pytest.fixture(scope="module")
 def browser():
     """A Chromium of this machine."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if not found:
+    if not browser_path():
         pytest.skip(f"no browser: install one of {', '.join(BROWSERS)}")
     with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
 
 
 def wait_for(condition, seconds=240):

@@ -4,7 +4,7 @@ import re
 import statistics
 import subprocess
 import sys
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import pytest
 from bs4 import BeautifulSoup
@@ -70,14 +70,6 @@ def test_checks_and_claims_are_seen(book, name):
     lines = re.findall(r"^[✓✗–○] .*(?:\n  .*)*", "\n".join(tag.get_text() for tag in outputs),
                        re.MULTILINE)
     assert len(marked) > 3 and marked == lines
-
-
-@pytest.mark.parametrize("name", [f"chapters/{name}" for name in CHAPTERS] + ["index"])
-def test_pages_load_mathjax_from_the_site(book, name):
-    sources = [tag["src"] for tag in page(book, name).select("script[src*=mathjax]")]
-    assert sources
-    folder = (book / "_build" / "html" / name).parent
-    assert all((folder / urlsplit(source).path).resolve().is_file() for source in sources)
 
 
 def facts(book, name):

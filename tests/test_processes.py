@@ -24,7 +24,7 @@ import lab
 from processes import ALONE, ProcessError, run_processes
 from tools.shared.definitions import definitions
 from tools.shared.source import ROOT
-from tools.train import synchronize
+from tools.train import main, synchronize
 
 CHAPTER = definitions("batch_norm")
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the processes load no pytest
@@ -243,6 +243,25 @@ def test_what_all_processes_refuse(data):
     assert re.fullmatch(r"\d+ weights differ between the processes", first[2])
 
 
+def test_synchronize_keeps_what_the_layers_are():
+    start = nn.BatchNorm2d(3, eps=0.1, momentum=0.2)
+    nn.init.zeros_(start.weight)
+    own = CHAPTER["BatchNorm"](4, 2, momentum=0.7)
+    net = synchronize(nn.Sequential(start, nn.Sequential(own), nn.Linear(4, 4)),
+                      torch.device("cpu"))
+    first, second = net[0], net[1][0]
+    assert type(first).__name__ == type(second).__name__ == "SyncBatchNorm"
+    assert first.gamma.shape == (1, 3, 1, 1) and not first.gamma.any()
+    assert (first.eps, first.momentum, second.momentum) == (0.1, 0.8, 0.7)
+    assert second.gamma.shape == (1, 4) and second.gamma.all()
+
+
+def test_the_command_alone(data, tmp_path, capsys):
+    assert main(["batch_norm", "--epochs=1", f"--checkpoint={tmp_path / 'kept'}"]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"LeNet \+ BN: test accuracy 0\.\d{4} \(a drawn stand-in; processes: 1", told)
+
+
 # Checkpoints.
 def test_a_resumed_training_is_the_uninterrupted_one(data, tmp_path):
     def interrupt(step, net):
@@ -369,7 +388,7 @@ def test_a_killed_process_is_started_again_and_goes_on(data, tmp_path, mark):
     told = run.communicate(timeout=90)[0]
     assert run.returncode == 0, told
     assert re.search(r"LeNet \+ BN: goes on after epoch \d+", told)
-    assert told.count("test accuracy") == 1 and kept(file) == 60
+    assert told.count("test accuracy") == 1 and "Warning" not in told and kept(file) == 60
     assert [path.name for path in tmp_path.iterdir()] == ["kept"] and not alive(mark)
 
 

@@ -13,6 +13,7 @@ after a crash, with another number of processes, or by itself with torchrun --ma
 """
 import argparse
 import contextlib
+import dataclasses
 import io
 import sys
 from typing import Any
@@ -81,6 +82,9 @@ def arguments(argv):
 def train(args):
     """Train and judge the network that the arguments name, with the other processes."""
     team, data = Team(), lab.fashion_mnist()
+    if team.size > 1 and data.X_train.device.type == "mps":  # gloo knows no Apple GPU
+        data = dataclasses.replace(data, **{name: value.cpu() for name, value in vars(data).items()
+                                            if isinstance(value, torch.Tensor)})
     record = defined(args.chapter)["record"]
     chosen = {"num_epochs": args.epochs, "batch_size": args.batch_size, "lr": args.lr}
     recipe = record.recipe | {name: value for name, value in chosen.items() if value is not None}
@@ -91,8 +95,8 @@ def train(args):
     lab.train(net, data, **recipe, label=record.network, checkpoint=args.checkpoint)
     if team.rank == 0:
         _, accuracy = lab.evaluate(net, data.X_test, data.y_test, recipe.get("fast", False))
-        print(f"{record.network}: {team.size} processes, test accuracy {accuracy:.4f}"
-              f" ({data.source})", flush=True)
+        print(f"{record.network}: test accuracy {accuracy:.4f} ({data.source}; processes: "
+              f"{team.size})", flush=True)
 
 
 def main(argv=None):

@@ -3,6 +3,7 @@
 The theme's own node is a landmark to screen readers, and has a frame in print.
 """
 from docutils import nodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
 
 
 def unframe(_app, doctree):
@@ -13,7 +14,22 @@ def unframe(_app, doctree):
             note.replace_self(nodes.container("", *words, classes=["margin"]))
 
 
+class Printed(SphinxPostTransform):
+    """In print a note is small and indented, where it stands in the text."""
+
+    default_priority = 100
+    formats = ("latex",)
+
+    def run(self, **kwargs):
+        """Go through the notes."""
+        for box in self.document.findall(nodes.container):
+            if box["classes"] == ["margin"]:
+                box.insert(0, nodes.raw("", "\\begin{quote}\\small\n", format="latex"))
+                box.append(nodes.raw("", "\n\\end{quote}\n", format="latex"))
+
+
 def setup(app):
     """Look at every page when it has been read."""
     app.connect("doctree-read", unframe)
+    app.add_post_transform(Printed)
     return {"parallel_read_safe": True}

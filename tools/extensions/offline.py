@@ -1,36 +1,23 @@
-"""A Sphinx extension: MathJax and the icons come with the site, no more of them than it needs.
+"""A Sphinx extension: the site needs no other host, and loads no more than it shows.
 
-MathJax is that of the package sphinx-mathjax-offline. The theme brings its icons twice,
-as a script of 1.5 MB and as fonts; the site keeps the fonts, with the icons it shows.
+The theme brings its icons twice, as a script of 1.5 MB and as fonts; the site keeps the fonts,
+with the icons it shows.
 """
 import re
-import shutil
-from importlib.util import find_spec
 from pathlib import Path
 
 from docutils import nodes
 from fontTools import subset
 
-MATHJAX = ("startup.js", "core.js", "input/tex.js", "input/tex/extensions", "output/chtml.js",
-           "output/chtml/fonts", "a11y/assistive-mml.js")
 
-
-def mathjax():
-    """The folder of MathJax in its package."""
-    spec = find_spec("sphinx-mathjax-offline")
-    assert spec and spec.origin, "requirements.txt lists it"
-    return Path(spec.origin).parent / "static" / "mathjax"
-
-
-def copy_mathjax(out):
-    """Copy MathJax into the site's ``_static/mathjax``."""
-    for part in MATHJAX:
-        source, target = mathjax() / part, out / "_static" / "mathjax" / part
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, dirs_exist_ok=True)
-        else:
-            shutil.copy2(source, target)
+def shrink_font(path, target, codes):
+    """Write a font as WOFF 2, with the characters of these codes alone."""
+    options = subset.Options(flavor="woff2", notdef_outline=True)
+    options.drop_tables += ["FFTM"]  # when the font was made
+    font, subsetter = subset.load_font(path, options), subset.Subsetter(options)
+    subsetter.populate(unicodes=codes)
+    subsetter.subset(font)
+    subset.save_font(font, target, options)
 
 
 def shown_icons(out):
@@ -48,12 +35,9 @@ def shown_icons(out):
 
 def shrink_icons(out):
     """Keep the icons that are shown, as fonts alone."""
-    icons, options = shown_icons(out), subset.Options(flavor="woff2", notdef_outline=True)
+    icons = shown_icons(out)
     for path in (out / "_static" / "vendor" / "fontawesome" / "webfonts").glob("*.woff2"):
-        font, subsetter = subset.load_font(path, options), subset.Subsetter(options)
-        subsetter.populate(unicodes=icons)
-        subsetter.subset(font)
-        subset.save_font(font, path, options)
+        shrink_font(path, path, icons)
     script = out / "_static" / "scripts" / "fontawesome.js"
     script.write_text("// The icons are fonts: see offline.py.\n", encoding="utf-8")
 
@@ -84,9 +68,8 @@ def forbid_other_hosts(_app, _page, _template, context, _doctree):
 
 
 def finish(app, exception):
-    """Add MathJax to the finished site, then see to its icons."""
+    """See to the finished site's icons."""
     if not exception and app.builder.format == "html":
-        copy_mathjax(Path(app.outdir))
         shrink_icons(Path(app.outdir))
 
 

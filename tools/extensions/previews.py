@@ -2,6 +2,8 @@
 
 ``_static/preview.js`` shows it beside the link; from a folder no script may read another page.
 """
+# Beautiful Soup declares that whatever is looked for may be missing; nitpicky links are not.
+# pyright: reportOptionalMemberAccess=false
 import functools
 import re
 from pathlib import Path
@@ -22,6 +24,10 @@ def parsed(path):
 def preview(path, place):
     """What stands at a place of a page: of a section its title and the first paragraphs."""
     node = parsed(path).find(id=place)
+    if node.name == "span":  # a section's further name stands in it
+        node = node.parent
+    for link in node.select("a.reference.internal"):  # it leads on from that page, not from this
+        link.unwrap()
     if node.name == "section":
         blocks = [str(one) for one in node.find_all(["h1", "h2", "h3", "p"], recursive=False)]
         return f"<section>{''.join(blocks[:3])}</section>"

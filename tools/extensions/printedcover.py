@@ -7,6 +7,7 @@ import matplotlib as mpl
 import yaml
 
 from figures.draw import render
+from tools.shared import colours
 from tools.shared.building import remarks, shown_runs
 from tools.shared.printing import tex
 from tools.shared.source import ROOT, git, read
@@ -112,7 +113,7 @@ def prepare(app):
              "bookaddress": config.html_baseurl, "bookcolophon": colophon(config, cited, authors)}
     app.builder.context["preamble"] += "".join(
         f"\\newcommand{{\\{name}}}{{{text}}}\n" for name, text in facts.items())
-    app.builder.context["preamble"] += (
+    app.builder.context["preamble"] += colours.latex() + (
         rf"\hypersetup{{pdftitle={{{tex(config.html_title)}}}, pdfsubject={{\booksubtitle}}, "
         rf"pdfauthor={{\bookauthors}}, pdfkeywords={{{KEYWORDS}}}, pdfdisplaydoctitle, "
         rf"pdflang={{{config.language}}}}}")

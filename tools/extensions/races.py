@@ -1,14 +1,26 @@
-"""A Sphinx extension: the directive ``{race} NAME``, the tables of one race of ``make bench``.
+"""A Sphinx extension: what ``make bench`` measured, as pictures and tables.
 
-There is a table for each device that has results in ``benchmarks/results``.
+``{race} NAME`` shows a race's picture, with the directive's content as its caption, and its
+tables, folded; ``{race-reach}`` how far each loop gets in time, ``{race-devices}`` where and when
+all was measured, ``{published}`` our accuracies among the published ones. A device that has
+results in ``benchmarks/results`` has pictures and tables of its own.
 """
 import json
+import statistics
 
+import matplotlib as mpl
+from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
+from figures.draw import METADATA, STYLE
+from tools.extensions import raceplots, racetables
+from tools.shared.building import shown_runs
 from tools.shared.source import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
+PUBLISHED = ROOT / "benchmarks" / "published.json"
+PICTURES = ROOT / "_build" / "races"
+FOLDED = ":::{{admonition}} The numbers\n:class: dropdown\n\n{}\n:::"
 
 
 def number(value, like=None):
@@ -23,8 +35,6 @@ def number(value, like=None):
 
 def cell(value):
     """A value of the table in words."""
-    if isinstance(value, bool):
-        return "✓" if value else "✗"
     if isinstance(value, dict):
         middle, low, high = (number(value[key], value["median"])
                              for key in ("median", "low", "high"))
@@ -33,11 +43,12 @@ def cell(value):
 
 
 def table(rows):
-    """Rows as a Markdown table; a row may lack columns."""
+    """Rows as a Markdown table: the first column to the left, the others to the right."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    lines = [columns, ["---"] * len(columns),
+    lines = [columns, ["---"] + ["---:"] * (len(columns) - 1),
              *([cell(row.get(column)) for column in columns] for row in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return widths(text.splitlines()) + text
 
 
 def widths(lines, total=15.9, gap=0.28, letter=0.175):
@@ -49,42 +60,141 @@ def widths(lines, total=15.9, gap=0.28, letter=0.175):
              for column in columns]
     longest = [min(max(map(len, column)), 24) for column in columns]
     left = (total - gap * len(columns) - sum(words)) / sum(longest)
-    spec = "".join(f"R{{{word + left * length:.2f}cm}}" for word, length in zip(words, longest))
-    return f"```{{tabularcolumns}} {spec}\n```\n\n"
+    spec = [f"{{{word + left * length:.2f}cm}}" for word, length in zip(words, longest)]
+    right = r">{\raggedleft\arraybackslash}p"
+    return (f"```{{tabularcolumns}} R{spec[0]}" + "".join(right + one for one in spec[1:])
+            + "\n```\n\n")
+
+
+def kept(folder=None):
+    """The results of each device: the name of its file, and race to result."""
+    paths = sorted((folder or RESULTS).glob("*.json"))
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
 
 
 def told(result):
-    """Where and when a race was run, in words."""
-    rounds = ("one run" if result["rounds"] == 1 else
-              f"{result['rounds']} rounds, median (lowest to highest)")
-    return (f"{result['device']}; Python {result['python']}, torch {result['torch']}, torchvision "
-            f"{result['torchvision']}; {result['date']}; {rounds}; "
-            f"{result['seconds']} s")
+    """How a race was run, in words."""
+    rounds = ("one run" if result["rounds"] == 1 else f"{result['rounds']} rounds")
+    return f"{rounds}, {result['date']}, {result['seconds'] / 60:.1f} min"
 
 
-def race(name, folder=RESULTS):
-    """The tables of a race, a device each, as Markdown."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+def picture(name, drawn):
+    """A Figure as SVG (site) and PDF (print); returns the path for a directive."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for kind in ("svg", "pdf"):
+        with mpl.rc_context(STYLE):
+            drawn.savefig(PICTURES / f"{name}.{kind}", transparent=True, metadata=METADATA[kind])
+    return f"/{PICTURES.relative_to(ROOT).as_posix()}/{name}.*"
+
+
+def figure(name, drawn, alt, caption):
+    """A picture with its alt text and caption, as Markdown."""
+    return (f"```{{figure}} {picture(name, drawn)}\n:name: fig-{name}\n"
+            f":alt: {json.dumps(alt, ensure_ascii=False)}\n\n{caption}\n```")
+
+
+def race(name, caption="", folder=None):
+    """The picture and the tables of a race, by device, as Markdown."""
     parts = []
-    for result in (results[name] for results in found if name in results):
-        for text in map(table, result["tables"]):
-            parts.append(widths(text.splitlines()) + text)
-        parts.append(f"*{told(result)}.*")
+    for device, results in kept(folder).items():
+        if name not in results:
+            continue
+        result = results[name]
+        rows = result["tables"][0]
+        if name in raceplots.PLOTS:
+            with mpl.rc_context(STYLE):
+                drawn, alt = raceplots.PLOTS[name](rows)
+            parts.append(figure(f"race-{name}-{device}", drawn, alt, caption))
+        tables = racetables.TABLES[name](rows) if name in racetables.TABLES else result["tables"]
+        text = "\n\n".join([*map(table, tables), f"*{told(result)}.*"])
+        parts.append(FOLDED.format(text))
     return "\n\n".join(parts) or "*Not measured yet: `make bench` does it.*"
 
 
-class Race(SphinxDirective):
-    """The tables of the race that the argument names."""
-    required_arguments = 1
+def reach(folder=None):
+    """How far each loop gets in time, by device, as Markdown."""
+    tables = [table(racetables.reach(results["epochs"]["tables"][0],
+                                     results["learning"]["tables"][0])[0])
+              for results in kept(folder).values() if {"epochs", "learning"} <= results.keys()]
+    return "\n\n".join(tables) or "*Not measured yet: `make bench` does it.*"
 
-    def run(self):
-        """Parse the tables as Markdown of the page."""
-        for path in RESULTS.glob("*.json"):
+
+def devices(folder=None):
+    """Each device, the versions and the days of its races, in a sentence."""
+    lines = []
+    for results in kept(folder).values():
+        last = max(results.values(), key=lambda result: result["date"])
+        days = sorted({result["date"] for result in results.values()})
+        lines.append(f"Measured on {last['device']}, {' to '.join({days[0]: 0, days[-1]: 0})}; "
+                     f"Python {last['python']}, torch {last['torch']}.")
+    return "\n\n".join(lines)
+
+
+class Race(SphinxDirective):
+    """A race's picture and tables; the content is the picture's caption."""
+    required_arguments = 1
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """Parse them as Markdown of the page."""
+        for path in [*RESULTS.glob("*.json"), PUBLISHED]:
             self.env.note_dependency(str(path))
-        return self.parse_text_to_nodes(race(self.arguments[0]))
+        return self.parse_text_to_nodes(self.markdown())
+
+    def markdown(self):
+        """What the directive stands for."""
+        return race(self.arguments[0], "\n".join(self.content))
+
+
+class Reach(Race):
+    """How far each loop gets in time."""
+    required_arguments = 0
+
+    def markdown(self):
+        """A table."""
+        return reach()
+
+
+class Devices(Race):
+    """Where and when the races were run."""
+    required_arguments = 0
+
+    def markdown(self):
+        """A paragraph a device."""
+        return devices()
+
+
+class Published(Race):
+    """Our accuracies among the published ones; the content is the caption."""
+    required_arguments = 0
+
+    def markdown(self):
+        """The picture and its table."""
+        rows = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+        ours = {run.facts["network"]: run.facts["test_accuracy"] for run in shown_runs()
+                if "network" in run.facts}
+        for results in kept().values():
+            if "best" in results:
+                ours["ResNet, five minutes"] = [row["both ways"] for row in
+                                                results["best"]["tables"][0]]
+        with mpl.rc_context(STYLE):
+            drawn, alt = raceplots.published(rows, ours)
+        lines = [{"source": row["source"], "network": row["network"], "budget": row["budget"],
+                  "test accuracy": spoken(row["accuracy"])} for row in rows]
+        return "\n\n".join([figure("published", drawn, alt, "\n".join(self.content)),
+                            FOLDED.format(table(lines))])
+
+
+def spoken(values):
+    """One accuracy, two, or the median of runs with their range."""
+    if len(values) == 3:
+        return f"{statistics.median(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+    return ", ".join(f"{value:.3f}" for value in values)
 
 
 def setup(app):
-    """Make the directive known."""
-    app.add_directive("race", Race)
+    """Make the directives known."""
+    for name, directive in (("race", Race), ("race-reach", Reach), ("race-devices", Devices),
+                            ("published", Published)):
+        app.add_directive(name, directive)
     return {"parallel_read_safe": True}

@@ -11,8 +11,8 @@ const variants = (query) => {
 };
 
 // Words and phrases match from their beginning; stems of y end in i.
-const matcher = (text, flags) =>
-  new RegExp(`(?<![\\p{L}\\p{N}])${_escapeRegExp(text).replace(/(?<=..)[iy]$/, "[iy]")}`, flags);
+const matcher = (text) =>
+  new RegExp(`(?<![\\p{L}\\p{N}])${_escapeRegExp(text).replace(/(?<=..)[iy]$/, "[iy]")}`, "giu");
 
 const count = (text, expression) => (text.match(expression) ?? []).length;
 
@@ -32,9 +32,9 @@ const fit = (words, phrase, page, [, title, text]) => {
 const results = (query) => {
   const best = new Map();
   variants(query).forEach((variant, number) => {
-    const phrase = matcher(variant, "giu");
+    const phrase = matcher(variant);
     const stems = number ? [] : [...Search._parseQuery(variant)[1]];
-    const words = stems.length ? stems.map((stem) => matcher(stem, "giu")) : [phrase];
+    const words = stems.length ? stems.map(matcher) : [phrase];
     for (const [name, units] of Object.entries(Search._index.pages)) {
       const page = units[0][1];
       for (const unit of units) {

@@ -11,6 +11,8 @@ import sphinx_exercise.nodes as exercises
 from docutils import nodes
 from sphinx.search import IndexBuilder
 
+from tools.shared import colours
+
 SCRIPT = Path(__file__).with_suffix(".js")
 # Who looks for one of them is shown what has another.
 SYNONYMS = (
@@ -29,7 +31,6 @@ SYNONYMS = (
     ("concatenate", "torch.cat"),
     ("stochastic depth", "drop path", "droppath"),
     ("pre-activation", "preactivation", "preact"),
-    ("growth rate", "new channels per layer"),
     ("mixed precision", "half precision", "bfloat16", "autocast"),
 )
 TEX = re.compile(r"\\[,;!]?|[{}]")
@@ -58,7 +59,7 @@ def texts(node):
 def words(unit):
     """The words of a unit, prose before code: it makes the better excerpts."""
     found = sorted(texts(unit), key=lambda node: isinstance(node, nodes.literal_block))
-    return " ".join(TEX.sub("", " ".join(node.astext() for node in found)).split())
+    return " ".join(TEX.sub("", colours.plain(" ".join(node.astext() for node in found))).split())
 
 
 def units(env, name, document):
@@ -67,12 +68,12 @@ def units(env, name, document):
     numbers = {place.lstrip("#"): number for place, number in sections.items()}
     for unit in document.findall(is_unit):
         place = "" if unit.parent is document else unit["ids"][0]
-        title = next(unit.findall(lambda node: isinstance(node, HEADS))).astext().strip()
+        title = next(unit.findall(lambda node: isinstance(node, HEADS))).astext()
         number = ".".join(map(str, numbers.get(place, ())))
         if exercises.is_exercise_node(unit):
             counted = others.get("exercise", {}).get(place, ())
             title = f"Exercise {'.'.join(map(str, counted))} {title}"
-        yield [place, f"{number} {title}".strip(), words(unit)]
+        yield [place, " ".join(f"{number} {title}".split()), words(unit)]
 
 
 class Sections(IndexBuilder):

@@ -3,6 +3,8 @@
 sphinx-exercise links a solution's title to the exercise: who clicked to unfold was led away.
 It also gives the text of all exercises of a page one id.
 """
+# docutils declares its nodes' children as bare nodes.
+# pyright: reportAttributeAccessIssue=false, reportIndexIssue=false
 import sphinx_exercise.nodes as exercises
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from tools.shared import colours
 from tools.shared.citations import labels, sources
 
 LABEL = re.compile(r"^\(([\w-]+)\)=\n", re.MULTILINE)
@@ -75,6 +76,7 @@ class Chapter:
         """A Markdown cell as plain Markdown."""
         text = re.sub(r"^\+\+\+.*\n", "", LABEL.sub("", text), flags=re.MULTILINE)
         text = FENCE.sub(self._directive, text)
+        text = colours.inline(text)
         text = EQUATION.sub(lambda m: f"$$\n{m[1]}\n\\tag{{{self.names[m[2]][1:-1]}}}\n$$", text)
         return ROLE.sub(self._role, text).strip()
 
@@ -83,7 +85,7 @@ class Chapter:
         figure = cell.metadata.get("mystnb", {}).get("figure", {})
         if not figure:
             return ""
-        text = ROLE.sub(self._role, figure["caption"])
+        text = colours.inline(ROLE.sub(self._role, figure["caption"]))
         return f"**{self.names[figure['name']]}.** {text}".strip()
 
     def _role(self, match):

@@ -1,0 +1,108 @@
+"""How high the accuracy goes within minutes, and what each part of the recipe is worth."""
+import statistics
+import time
+
+import torch
+from torch import nn
+
+import lab
+from benchmarks.common import spread, whole
+from tools.shared.definitions import definitions
+
+
+def conv(in_channels, out_channels, pool=1):
+    """A 3x3 convolution, pooling, batch norm, ReLU."""
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
+                         nn.MaxPool2d(pool), nn.BatchNorm2d(out_channels), nn.ReLU())
+
+
+class Add(nn.Module):
+    """x + f(x), f two convolutions."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.f = nn.Sequential(conv(channels, channels), conv(channels, channels))
+
+    def forward(self, X):
+        """As many channels and pixels as X has."""
+        return X + self.f(X)
+
+
+def resnet9(width=32):
+    """Three stages of one block, in the manner of DAWNBench's ResNet-9; the maximum at the end."""
+    return nn.Sequential(
+        conv(1, width, pool=2), Add(width), conv(width, 2 * width, pool=2), Add(2 * width),
+        conv(2 * width, 4 * width, pool=2), Add(4 * width), nn.AdaptiveMaxPool2d(1), nn.Flatten(),
+        nn.Linear(4 * width, 10))
+
+
+def network():
+    """The network of the device: on a GPU chapter 2's ResNet-18."""
+    return lab.pick(smoke=resnet9, cpu=resnet9,
+                    gpu=definitions("resnet")["resnet18_small_images"])()
+
+
+def recipe():
+    """What was chosen on the validation split, by device."""
+    return dict(weight_decay=5e-4, label_smoothing=0.1, fast=True,
+                **lab.pick(smoke=dict(num_epochs=1, lr=0.1, augment=0),
+                           cpu=dict(num_epochs=14, lr=0.1, augment=0),
+                           gpu=dict(num_epochs=25, lr=0.2, augment=2)))
+
+
+def both_ways(net, X, y):
+    """Accuracy by the summed logits of the images and of their mirror images."""
+    y_hat = lab.predict(net, X, fast=True) + lab.predict(net, X.flip(-1), fast=True)
+    return (y_hat.argmax(1) == y).float().mean().item()
+
+
+def fit(make, data, seed, label, **changes):
+    """A network trained by the recipe with some changes."""
+    torch.manual_seed(seed)
+    net = make()
+    lab.train(net, data, label=f"{label}, seed {seed}", **recipe() | changes)
+    return net
+
+
+def race(rounds):
+    """The whole recipe on all training images, a seed a round; the test set is asked once."""
+    data, rows = whole(lab.fashion_mnist()), []
+    for seed in range(rounds):
+        start = time.perf_counter()
+        net = fit(network, data, seed, "best")
+        seconds = time.perf_counter() - start
+        plain = lab.evaluate(net, data.X_test, data.y_test, fast=True)[1]
+        rows.append({"seed": seed, "epochs": recipe()["num_epochs"], "training, s": seconds,
+                     "test accuracy": plain,
+                     "both ways": both_ways(net, data.X_test, data.y_test)})
+    return rows
+
+
+def ablation(rounds):
+    """The recipe, and the recipe with one part changed, shorter, on the validation split.
+
+    The last column: the noise, as the standard error of the difference over the seeds.
+    """
+    data, rows, first = lab.fashion_mnist(), [], []
+    epochs = lab.pick(smoke=1, cpu=3, gpu=10)
+    changed = {
+        "the whole recipe": (network, {}),
+        "no mirrored images": (network, dict(augment=None)),
+        "shifted by a pixel, too": (network, dict(augment=1)),
+        "no label smoothing": (network, dict(label_smoothing=0.0)),
+        "no weight decay": (network, dict(weight_decay=0.0)),
+        "twice the rate": (network, dict(lr=2 * recipe()["lr"])),
+        "a constant rate": (network, dict(schedule="constant", lr=0.05)),
+        "chapter 2's network": (definitions("resnet")["pooled_resnet"], {})}
+    for name, (make, changes) in changed.items():
+        nets = [fit(make, data, seed, name, **{"num_epochs": epochs} | changes)
+                for seed in range(rounds)]
+        mirrors = changes.get("augment", 0) is not None
+        values = [both_ways(net, data.X_val, data.y_val) if mirrors else
+                  lab.evaluate(net, data.X_val, data.y_val, fast=True)[1] for net in nets]
+        first = first or values
+        gains = [one - other for one, other in zip(values, first)]
+        error = statistics.stdev(gains) / rounds ** 0.5 if rounds > 1 else None
+        rows.append({"recipe": name, "epochs": epochs, "validation accuracy": spread(values),
+                     "change": statistics.mean(gains), "standard error": error})
+    return rows

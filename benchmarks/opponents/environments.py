@@ -1,0 +1,49 @@
+"""An opponent's own environment: made on demand, with the book's packages below its own.
+
+So torch is the same for all, nothing is installed twice, and the book needs no opponent.
+"""
+import hashlib
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+from benchmarks.opponents import HERE
+from tools.shared.source import ROOT
+
+FOLDER = ROOT / "_build" / "opponents"
+
+
+def python(name):
+    """The interpreter of an opponent's environment; the book's own where it needs no more.
+
+    Raises RuntimeError, with the cure, where its packages cannot be had.
+    """
+    pins = HERE / f"{name}.txt"
+    if not pins.exists():
+        return sys.executable
+    state = hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()
+    folder, ready = FOLDER / name, FOLDER / name / "ready"
+    interpreter = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if ready.exists() and ready.read_text() == state:
+        return str(interpreter)
+    print(f"Making {folder} for {name}", flush=True)
+    run(sys.executable, "-m", "venv", "--clear", "--without-pip", folder)
+    own = run(interpreter, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
+    Path(own.strip(), "book.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    run(sys.executable, "-m", "pip", "--python", interpreter, "install", "--no-deps", "--quiet",
+        "--disable-pip-version-check", "--requirement", pins)
+    ready.write_text(state)
+    return str(interpreter)
+
+
+def run(*command):
+    """What a command prints; RuntimeError with its complaint where it fails."""
+    done = subprocess.run(command, text=True, capture_output=True)
+    if done.returncode:
+        raise RuntimeError(
+            f"{' '.join(map(str, command))} failed:\n{done.stderr.strip()[-2000:]}\nAn opponent's "
+            "packages come from PyPI: connect to the network and run again, or leave the races "
+            "against it out (RACES=... names the others).")
+    return done.stdout

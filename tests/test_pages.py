@@ -62,7 +62,7 @@ def test_what_is_higher_than_a_page_is_left_to_tex():
 
 def test_what_is_left_of_a_page_is_shared_among_its_places():
     assert [page.space for page in pages.plan(noted([30, 30, 30, 60]), HEIGHT)] == [5, 0]
-    assert [page.space for page in pages.plan(noted([30, 40, 70, 60]), HEIGHT)] == [12, 0, 0]
+    assert [page.space for page in pages.plan(noted([30, 40, 70, 60]), HEIGHT)] == [24, 0, 0]
 
 
 def test_space_at_a_page_s_begin_is_gone():

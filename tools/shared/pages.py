@@ -81,6 +81,15 @@ def price(used, height, pictures, last):
     return gap ** 2 + 100 * max(0, gap - GAP)
 
 
+def space(places, left, height):
+    """What is added at each free place of a page that has this much left: more for a hole."""
+    free = sum(place.kind == "free" for place in places)
+    if left <= 0 or not free:
+        return 0
+    most = SPACE if left - SPACE * free < height / 6 else 2 * SPACE
+    return min(most, left / free)
+
+
 def pages(places, height):
     """The pages of one chapter.
 
@@ -97,9 +106,8 @@ def pages(places, height):
                 break
             split = SPLIT if places[start].kind == "split" else 0
             scale = 1 - max(0, used - height) / pictures if pictures else 1
-            free = sum(place.kind == "free" for place in places[start + 1:end])
-            space = 0 if last or not free else min(SPACE, max(0, height - used) / free)
-            page = Page(places[start].number, max(1 - SHRINK, scale), space)
+            page = Page(places[start].number, max(1 - SHRINK, scale),
+                        0 if last else space(places[start + 1:end], height - used, height))
             cost = split + price(used, height, pictures, last)
             found.append((best[start][0] + cost, start, page))
         best.append(min(found))

@@ -1,9 +1,10 @@
 """A Sphinx extension: what ``make bench`` measured, as pictures and tables.
 
 ``{race} NAME`` shows a race's picture, with the directive's content as its caption, and its
-tables, folded behind the picture where there is one; ``{race-reach}`` how far each loop gets in time, ``{race-devices}`` where and when
-all was measured, ``{published}`` our accuracies among the published ones. A device that has
-results in ``benchmarks/results`` has pictures and tables of its own.
+tables, folded where there is a picture; ``{race-reach}`` how far each loop gets in time,
+``{race-devices}`` where and when all was measured, ``{published}`` our accuracies among the
+published ones. A device that has results in ``benchmarks/results`` has pictures and tables of
+its own.
 """
 import json
 import statistics

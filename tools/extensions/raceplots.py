@@ -32,7 +32,6 @@ def panels(rows, columns=1, left=150, head=34, foot=44):
         ax.spines[["top", "right", "left"]].set_visible(False)
         ax.grid(axis="x", alpha=0.3)
         ax.set_axisbelow(True)
-        ax.patch.set_visible(False)
     return fig, axes
 
 

@@ -31,10 +31,13 @@ def filled(heights, begun):
 
 @given(st.lists(st.integers(5, 60), min_size=1, max_size=20))
 def test_no_page_is_overfull_and_filling_one_after_the_other_is_no_better(heights):
-    def holes(starts):
-        *first, last = filled(heights, starts)
-        return (sum(pages.price(full, HEIGHT, 0, last=False) for full in first)
-                + pages.price(last, HEIGHT, 0, last=True))
+    def cost(starts):
+        found = 0
+        for start, end in itertools.pairwise([n - 1 for n in starts] + [len(heights)]):
+            full, free = sum(heights[start:end]), end - start - 1
+            found += pages.price(full, HEIGHT, last=end == len(heights), added=free * pages.space(
+                free, HEIGHT - full, HEIGHT))
+        return found
 
     chosen = begun(noted(heights))
     assert max(filled(heights, chosen)) <= HEIGHT
@@ -44,7 +47,7 @@ def test_no_page_is_overfull_and_filling_one_after_the_other_is_no_better(height
         if full + height > HEIGHT:
             greedy, full = [*greedy, number], 0
         full += height
-    assert holes(chosen) <= holes(greedy) + 1e-9
+    assert cost(chosen) <= cost(greedy) + 1e-9
 
 
 def test_a_hole_is_shared_among_pages():

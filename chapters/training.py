@@ -159,8 +159,6 @@ class _Run:
         self.losses, self.done = torch.zeros(num_steps, device=data.X_train.device), 0
         self.team = batches.team
         self.history, self.progress = History(data.source), Progress(label, self.team.rank > 0)
-        # Its kernels suffer most beside a busy program; those of float32 hardly do.
-        self.shares_cores = self.losses.device.type == "cpu" and step.dtype != torch.float32
         # The steps of an epoch after which the net is validated.
         self.looks = {math.ceil(len(batches) * i / validations) for i in range(1, validations + 1)}
 
@@ -170,7 +168,7 @@ class _Run:
         correct = torch.zeros((), device=self.losses.device)
         start = time.perf_counter()
         for X, y in self.batches:
-            if self.shares_cores:
+            if self.losses.device.type == "cpu":
                 choose_threads()
             y_hat, loss = self.step(X, y)
             self.losses[self.done], hits = self.team.total(loss * self.batches.weight,

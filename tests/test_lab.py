@@ -152,13 +152,10 @@ def test_a_busy_neighbour_is_seen():
         neighbour.wait()
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-def test_threads_are_chosen_at_each_step_in_bfloat16(data, monkeypatch, dtype):
+def test_threads_are_chosen_at_each_step(data, monkeypatch):
     chosen = []
     monkeypatch.setattr(training, "choose_threads", lambda: chosen.append(1))
-    monkeypatch.setattr(training, "fast_dtype", lambda device: dtype)
-    history = lab.train(net(), data, num_epochs=1, lr=0.1, fast=True)
-    assert len(chosen) == (len(history.loss) if dtype == torch.bfloat16 else 0)
+    assert len(lab.train(net(), data, num_epochs=1, lr=0.1).loss) == len(chosen) > 0
 
 
 def test_probes_leave_the_readers_seed_alone():

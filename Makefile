@@ -44,7 +44,7 @@ outputs: setup  ## List the kept outputs, and which chapters agree with them
 colab: setup  ## Execute the published notebooks with Colab's versions, in an empty folder
 	@$(RUN) -m tools.colab
 
-bench: setup  ## Race against d2l and the machine's limits: RACES="epochs limit" for some
+bench: setup  ## Race against other loops and the limits: RACES="epochs limit" for some
 	@$(RUN) -m benchmarks.bench $(RACES)
 
 train: setup  ## Train one chapter's network in several processes: NET=resnet NPROC=2

@@ -5,6 +5,8 @@ document.addEventListener("DOMContentLoaded", () => {
   dialog.className = "enlarged";
   dialog.innerHTML = '<div tabindex="0" autofocus></div><button type="button">Close</button>';
   dialog.addEventListener("click", () => dialog.close());
+  // Sphinx keeps Escape for itself.
+  dialog.addEventListener("keydown", event => event.key === "Escape" && dialog.close());
   document.body.append(dialog);
 
   for (const picture of document.querySelectorAll(".picture")) {

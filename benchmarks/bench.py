@@ -71,9 +71,11 @@ def arguments(argv):
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("races", nargs="*", metavar="RACE",
                         help=f"which ones (default: all): {', '.join(RACES)}")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each contestant (3)")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant (5)")
     parser.add_argument("--results", type=Path, default=RESULTS,
                         help="the folder to write to (default: benchmarks/results)")
+    parser.add_argument("--installed", action="store_true",
+                        help="only opponents whose packages are there: needs no network")
     args = parser.parse_args(argv)
     if unknown := set(args.races) - set(RACES):
         parser.error(f"no race {', '.join(sorted(unknown))}; there are {', '.join(RACES)}")
@@ -88,6 +90,8 @@ def main(argv=None):
     """Run the command line; returns an exit status."""
     try:
         parser, args = arguments(argv)
+        if args.installed:
+            os.environ["OPPONENTS"] = "installed"
         place, root = execution.settle()
         if args.results == RESULTS and (
                 place.budget == "smoke" or place.data != store.REAL):

@@ -1,11 +1,12 @@
 """The same trainings by the book's loop and by the loops that people use (``opponents``)."""
 import ast
+import os
 import statistics
 from dataclasses import replace
 
 import lab
 from benchmarks.common import in_turns, spread
-from benchmarks.opponents import CONTESTANTS, HERE
+from benchmarks.opponents import CONTESTANTS, HERE, environments
 from benchmarks.opponents.worker import Task, contestants
 
 WHOLE = 60000  # images of an epoch
@@ -30,8 +31,14 @@ def lines_of(module):
 
 
 def takes_part(name, fast):
-    """d2l's loop has no other precision than float32."""
-    return not (fast and CONTESTANTS[name][0] == "d2l")
+    """Whether a contestant is in a race: d2l's loop has no other precision than float32.
+
+    With the variable ``OPPONENTS=installed`` (``bench.py --installed``) only those whose
+    packages are there.
+    """
+    module = CONTESTANTS[name][0]
+    return not (fast and module == "d2l") and (
+        os.environ.get("OPPONENTS") != "installed" or environments.is_ready(module))
 
 
 def number_of_images(network):
@@ -62,7 +69,7 @@ def epochs(rounds):
 
     On equal terms: all in float32, then all in the fastest dtype and channels_last.
     """
-    with contestants(CONTESTANTS) as present:
+    with contestants([name for name in CONTESTANTS if takes_part(name, False)]) as present:
         return [row for network, recipe in RECIPES.items() for fast in (False, True)
                 for row in duel(present, Task(network, number_of_images(network), 1, fast=fast,
                                               **recipe), rounds)]

@@ -22,7 +22,6 @@ def make(name):
             "ResNet-20": resnet["pooled_resnet"],
             "plain, 20 layers": lambda: resnet["pooled_resnet"](resnet["Plain"]),
             "ResNet-8": lambda: resnet["pooled_resnet"](depth=8, width=24),
-            "ResNet-8, wide": lambda: resnet["pooled_resnet"](depth=8, width=32),
             "ResNet-18": resnet["resnet18_small_images"],
             "DenseNet": densenet["compact_densenet"],
             "d2l's ResNet-18": densenet["d2l_resnet18"],

@@ -297,9 +297,10 @@ def test_printed_formulas_are_whole(site, browser, name):
 
 def test_code_has_copy_buttons_and_solutions_are_folded(site, browser):
     page, _ = visit(browser, (site / "chapters" / "resnet.html").as_uri())
-    names = page.locator("button.copybtn").evaluate_all("all => all.map(one => one.ariaLabel)")
-    assert len(set(names)) == len(names) == page.locator(".cell_input").count() > 20
-    assert names[0] == "Copy the code of cell 1"
+    named, cells = page.locator("button.copybtn[aria-label]"), page.locator(".cell_input").count()
+    wait_for(lambda: named.count() == page.locator("button.copybtn").count() == cells > 20)
+    names = named.evaluate_all("all => all.map(one => one.ariaLabel)")
+    assert len(set(names)) == cells and names[0] == "Copy the code of cell 1"
     solution = page.locator(".solution.dropdown").first
     content = solution.locator(".cell, p:not(.admonition-title)").first
     assert not content.is_visible()

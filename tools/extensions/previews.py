@@ -26,12 +26,14 @@ def preview(path, place):
     node = parsed(path).find(id=place)
     if node.name == "span":  # a section's further name stands in it
         node = node.parent
-    for link in node.select("a.reference.internal"):  # it leads on from that page, not from this
+    section = node.name == "section"
+    blocks = node.find_all(["h1", "h2", "h3", "p"], recursive=False)[:3] if section else [node]
+    part = BeautifulSoup("".join(map(str, blocks)), "html.parser")
+    for link in part.select("a.reference.internal"):  # it leads on from that page, not from this
         link.unwrap()
-    if node.name == "section":
-        blocks = [str(one) for one in node.find_all(["h1", "h2", "h3", "p"], recursive=False)]
-        return f"<section>{''.join(blocks[:3])}</section>"
-    return str(node)
+    for one in part.select("[id]"):
+        del one["id"]
+    return f"<section>{part}</section>" if section else str(part)
 
 
 def finish(app, exception):

@@ -18,6 +18,7 @@ from tools.shared.printing import LatexTransform, pages, raw, tex
 
 COLUMNS = 84  # of a printed line
 WHOLE = 5  # lines of an output that stay together at its begin and its end
+ROWS = 40  # of a table that a page holds
 SHORT = 160  # characters that do not stand alone with their heading
 DIFFERENCE = re.compile(r"(.*) (\(largest difference .*\))")
 INVISIBLE = nodes.Invisible, nodes.raw, nodes.title, addnodes.index, addnodes.tabular_col_spec
@@ -80,6 +81,8 @@ def outputs(part):
     for child in list(part):
         if isinstance(child, nodes.literal_block):
             part.replace(child, raw(printed(child.astext())))
+        elif isinstance(child, nodes.raw) and child.astext().count(r"\\") > ROWS:
+            part.replace(child, raw(child.astext().replace("{tabular}", "{longtable}")))
 
 
 def printed(text):

@@ -32,20 +32,19 @@ def panels(rows, columns=1, left=150, head=34, foot=44):
         ax.spines[["top", "right", "left"]].set_visible(False)
         ax.grid(axis="x", alpha=0.3)
         ax.set_axisbelow(True)
-        ax.patch.set_visible(False)
     return fig, axes
 
 
 def dot(ax, row, value, shade, marker="o", text=""):
     """A number, or a spread with its range as a line; ``text`` beside it."""
-    middle = value
+    middle = end = value
     if isinstance(value, dict):
-        middle = value["median"]
+        middle, end = value["median"], value["high"]
         ax.plot([value["low"], value["high"]], [row, row], color=shade, linewidth=2, alpha=0.6)
     ax.plot([middle], [row], marker=marker, color=shade, markersize=6, markeredgecolor=INK,
             markeredgewidth=0.4, linestyle="none")
     if text:
-        ax.annotate(text, (middle, row), (7, 0), textcoords="offset points", va="center",
+        ax.annotate(text, (end, row), (7, 0), textcoords="offset points", va="center",
                     fontsize=8, color=INK)
 
 
@@ -54,6 +53,15 @@ def bar(ax, row, value, shade, text, height=0.62, shift=0.0):
     ax.barh(row + shift, value, height=height, color=shade, edgecolor=INK, linewidth=0.4)
     ax.annotate(text, (value, row + shift), (3, 0), textcoords="offset points", va="center",
                 fontsize=8, color=INK)
+
+
+def plain_log(ax):
+    """A log scale with numbers as people write them."""
+    ax.set_xscale("log")
+    ax.minorticks_off()
+    ax.xaxis.set_major_formatter(lambda value, _: (
+        f"{value / 1e6:,.0f} M" if value >= 1e6 else f"{value / 1e3:,.0f} k" if value >= 1e4
+        else f"{value:g}"))
 
 
 def published(rows, ours):
@@ -75,6 +83,7 @@ def published(rows, ours):
             dot(ax, number, value, shade, marker)
     ax.set_xlabel("Test accuracy", fontsize=9)
     ax.set_xlim(0.78, 0.98)
+    ax.set_xticks([0.8, 0.85, 0.9, 0.95])
     for number, (_, values, _shade, _marker) in enumerate(lines):
         if min(values) < 0.78:
             ax.annotate(f"◂ from {min(values):.2f}", (0.781, number - 0.3), fontsize=7, color=INK)
@@ -93,7 +102,7 @@ def d2l(rows):
     for number, row in enumerate(rows):
         ratio = row["ratio"]["median"]
         bar(ax, number, ratio, colour(row["network"]), f"{ratio:,.0f} times")
-    ax.set_xscale("log")
+    plain_log(ax)
     ax.set_xlim(1, 3 * max(row["ratio"]["median"] for row in rows))
     ax.set_xlabel("d2l's ten epochs over the book's seconds (log scale)", fontsize=9)
     told = ", ".join(f"{row['network']} to {row['accuracy']:.3f}: {row['ratio']['median']:.0f}"
@@ -172,10 +181,9 @@ def networks(rows):
     for ax, (key, head) in zip(axes, keys.items()):
         for number, row in enumerate(rows):
             dot(ax, number, row[key], colour(row["network"]))
-        ax.set_xscale("log")
+        plain_log(ax)
         ax.set_title(head, fontsize=9)
-        ax.tick_params(axis="x", labelsize=8, which="both")
-        ax.minorticks_off()
+        ax.tick_params(axis="x", labelsize=8)
     told = "; ".join(f"{row['network']} {row['parameters']:,}, {row['multiply-adds'] / 1e6:.1f} "
                      f"million, {row['kept memory, MiB']:.0f}, "
                      f"{row['10,000 images, s']['median']:.1f}" for row in rows)

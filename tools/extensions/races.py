@@ -1,9 +1,10 @@
 """A Sphinx extension: what ``make bench`` measured, as pictures and tables.
 
 ``{race} NAME`` shows a race's picture, with the directive's content as its caption, and its
-tables, folded; ``{race-reach}`` how far each loop gets in time, ``{race-devices}`` where and when
-all was measured, ``{published}`` our accuracies among the published ones. A device that has
-results in ``benchmarks/results`` has pictures and tables of its own.
+tables, folded where there is a picture; ``{race-reach}`` how far each loop gets in time,
+``{race-devices}`` where and when all was measured, ``{published}`` our accuracies among the
+published ones. A device that has results in ``benchmarks/results`` has pictures and tables of
+its own.
 """
 import json
 import statistics
@@ -107,7 +108,7 @@ def race(name, caption="", folder=None):
             parts.append(figure(f"race-{name}-{device}", drawn, alt, caption))
         tables = racetables.TABLES[name](rows) if name in racetables.TABLES else result["tables"]
         text = "\n\n".join([*map(table, tables), f"*{told(result)}.*"])
-        parts.append(FOLDED.format(text))
+        parts.append(FOLDED.format(text) if name in raceplots.PLOTS else text)
     return "\n\n".join(parts) or "*Not measured yet: `make bench` does it.*"
 
 

@@ -8,37 +8,37 @@ from sphinx.util.docutils import SphinxDirective
 
 from tools.shared.building import shown_runs
 
-COLUMNS = ("network", "test accuracy", "epochs", "training (s)", "images/s", "whole chapter",
-           "data, budget", "device", "date")
+COLUMNS = "network", "test accuracy", "epochs", "training, s", "images/s"
 
 
 def row(facts):
     """A chapter's line of the table, as Markdown; None where it has no network to show."""
     if "network" not in facts:
         return None
-    seeds = len(facts["test_accuracy"])
-    cells = (facts["network"] + (f", median of {seeds} seeds" if seeds > 1 else ", one seed"),
-             f"{statistics.median(facts['test_accuracy']):.4f}", facts["num_epochs"],
-             f"{statistics.median(facts['train_seconds']):.1f}",
-             f"{statistics.median(facts['images_per_second']):,.0f}",
-             f"{facts['run_seconds'] // 60} min {facts['run_seconds'] % 60} s",
-             f"{facts['data']}, {facts['budget']}", facts["device"], facts["date"])
+    accuracies = facts["test_accuracy"]
+    seeds = (f" ({min(accuracies):.4f} to {max(accuracies):.4f})" if len(accuracies) > 1 else "")
+    cells = (facts["network"], f"{statistics.median(accuracies):.4f}{seeds}",
+             facts["num_epochs"], f"{statistics.median(facts['train_seconds']):.1f}",
+             f"{statistics.median(facts['images_per_second']):,.0f}")
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
-def versions(facts):
-    """The versions that a chapter ran with, in words."""
-    return f"Versions: {', '.join(map(' '.join, facts['versions'].items()))}."
+def place(facts):
+    """What a chapter ran on, with what and when, in words."""
+    versions = ", ".join(map(" ".join, facts["versions"].items()))
+    return (f"Run on {facts['data']}, budget {facts['budget']}, {facts['device']}, "
+            f"{facts['date']}; {versions}.")
 
 
 class Results(SphinxDirective):
-    """The table, and the versions below it."""
+    """The table, and what it was measured on below it."""
 
     def run(self):
         """Parse the table as Markdown of the page."""
         told = [run.facts for run in shown_runs() if run.facts]
-        lines = ["| " + " | ".join(COLUMNS) + " |", "| --- " * len(COLUMNS) + "|",
-                 *filter(None, map(row, told)), "", *sorted(set(map(versions, told)))]
+        lines = ["| " + " | ".join(COLUMNS) + " |",
+                 "| --- |" + " ---: |" * (len(COLUMNS) - 1),
+                 *filter(None, map(row, told)), "", *sorted(set(map(place, told)))]
         return self.parse_text_to_nodes("\n".join(lines))
 
 

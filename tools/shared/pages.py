@@ -71,14 +71,25 @@ def heights(places):
             for before, after in pairwise(places)]
 
 
-def price(used, height, pictures, last):
-    """What a page costs: for what is empty, or for pictures that are smaller."""
+def price(used, height, pictures=0, added=0, last=False):
+    """What a page costs: for what is empty, or for pictures that are smaller.
+
+    added: the space that its places get.
+    """
     if used > height:
         return 10 * ((used - height) / pictures) ** 2 if pictures else 0
     gap = 1 - used / height
     if last:
         return 0.1 * (gap > 0.9)  # a few lines alone on a chapter's last page
-    return gap ** 2 + 100 * max(0, gap - GAP)
+    return gap ** 2 + 100 * max(0, gap - added / height - GAP)
+
+
+def space(free, left, height):
+    """What each of a page's free places gets where this much is left: more for a hole."""
+    if left <= 0 or not free:
+        return 0
+    most = SPACE if left - SPACE * free < height / 6 else 2 * SPACE
+    return min(most, left / free)
 
 
 def pages(places, height):
@@ -98,9 +109,9 @@ def pages(places, height):
             split = SPLIT if places[start].kind == "split" else 0
             scale = 1 - max(0, used - height) / pictures if pictures else 1
             free = sum(place.kind == "free" for place in places[start + 1:end])
-            space = 0 if last or not free else min(SPACE, max(0, height - used) / free)
-            page = Page(places[start].number, max(1 - SHRINK, scale), space)
-            cost = split + price(used, height, pictures, last)
+            added = 0 if last else space(free, height - used, height)
+            cost = split + price(used, height, pictures, free * added, last)
+            page = Page(places[start].number, max(1 - SHRINK, scale), added)
             found.append((best[start][0] + cost, start, page))
         best.append(min(found))
     chosen, at = [], len(parts)

@@ -98,6 +98,7 @@ def test_fonts_and_rules_are_those_that_are_shown(tmp_path):
     assert len(fonts) > 10 and all((site / "_static" / font).is_file() for font in fonts)
     italic = TTFont(site / "_static" / "mathjax" / "MathJax_Math-Italic.woff2").getBestCmap()
     assert ord("μ") in italic and ord("τ") not in italic
+    assert TTFont(site / "_static" / "mathjax" / "MathJax_Zero.woff2").getBestCmap()
 
 
 def test_the_warning_has_the_formulas_place(tmp_path):

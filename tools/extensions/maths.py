@@ -132,6 +132,7 @@ def finish(app, exception):
     (static / "mathjax.css").write_text(css + "\n\n" + colours.css(), encoding="utf-8")
     shown = {int(code, 16) if code else ord(sign) for text in re.findall(r'content: "(.*)"', css)
              for code, sign in re.findall(r"\\([0-9A-F]+)|\\?(.)", text)}
+    shown.add(0xEFFC)  # all that MathJax_Zero has: browsers complain of a font without characters
     (static / "mathjax").mkdir(exist_ok=True)
     for path in sorted((mathjax() / "output" / "chtml" / "fonts" / "woff-v2").glob("*.woff")):
         shrink_font(path, static / "mathjax" / f"{path.stem}.woff2", shown)

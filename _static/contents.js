@@ -24,7 +24,9 @@ addEventListener("DOMContentLoaded", () => {
   };
 
   const follow = () => {
-    const at = sections.findLastIndex((one) => one.getBoundingClientRect().top < innerHeight / 4);
+    // Where sections far away are not laid out (book.css), nothing asks for those inside them.
+    const at = sections.findLastIndex((one) => one.checkVisibility({ contentVisibilityAuto: true })
+      && one.getBoundingClientRect().top < innerHeight / 4);
     const inside = at >= 0 && sections[at].getBoundingClientRect().top < -innerHeight / 4;
     point(before, links[inside ? at : at - 1], inside ? "Start of this section" : "Section before");
     point(after, links[at + 1], "Section after");

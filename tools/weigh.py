@@ -42,7 +42,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     from playwright.sync_api import sync_playwright  # slow to load
     pages = args.pages or sorted(path.relative_to(HTML).with_suffix("").as_posix()
-                                 for path in HTML.rglob("*.html"))
+                                 for path in HTML.rglob("*.html") if "_static" not in path.parts)
     if missing := [name for name in pages or ["index"] if not (HTML / f"{name}.html").exists()]:
         raise WordsError(f"no page {', '.join(missing)} in {HTML}: `make book` builds the site")
     if not browser_path():

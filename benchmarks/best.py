@@ -1,6 +1,7 @@
 """How high the accuracy goes within minutes, and what each part of the recipe is worth."""
 import statistics
 import time
+from typing import Any
 
 import torch
 from torch import nn
@@ -42,7 +43,7 @@ def network():
                     gpu=definitions("resnet")["resnet18_small_images"])()
 
 
-def recipe():
+def recipe() -> dict[str, Any]:
     """What was chosen on the validation split, by device."""
     return dict(weight_decay=5e-4, label_smoothing=0.1, fast=True,
                 **lab.pick(smoke=dict(num_epochs=1, lr=0.1, augment=0),

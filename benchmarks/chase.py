@@ -1,5 +1,6 @@
 """How soon the book's networks pass the accuracies that d2l prints, and how long d2l needs."""
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -10,8 +11,9 @@ from benchmarks.opponents.worker import Task, contestants
 
 THEIR_EPOCHS = 10
 # d2l's network: its batch size and learning rate, as in d2l-zh.
-THEIRS = {"LeNet + BN": dict(lr=1.0), "d2l's ResNet-18": dict(lr=0.05, resize=96),
-          "d2l's DenseNet": dict(lr=0.1, resize=96)}
+THEIRS: dict[str, dict[str, Any]] = {
+    "LeNet + BN": dict(lr=1.0), "d2l's ResNet-18": dict(lr=0.05, resize=96),
+    "d2l's DenseNet": dict(lr=0.1, resize=96)}
 # The accuracies to pass (d2l-en 1.0.3 read off its plots; d2l-zh: the median of its committed
 # runs), with the network of the book that passes them, its share of the images and its recipe.
 # Chosen on the validation split: the shortest training that passes with every seed.

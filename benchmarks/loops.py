@@ -3,6 +3,7 @@ import ast
 import os
 import statistics
 from dataclasses import replace
+from typing import Any
 
 import lab
 from benchmarks.common import in_turns, spread
@@ -11,9 +12,10 @@ from benchmarks.opponents.worker import Task, contestants
 
 WHOLE = 60000  # images of an epoch
 # The chapters' recipes on a CPU, the same on every device.
-RECIPES = {"LeNet + BN": dict(batch_size=256, lr=0.5),
-           "ResNet-20": dict(batch_size=256, lr=0.1, weight_decay=5e-4, label_smoothing=0.1,
-                             mirror=True)}
+RECIPES: dict[str, dict[str, Any]] = {
+    "LeNet + BN": dict(batch_size=256, lr=0.5),
+    "ResNet-20": dict(batch_size=256, lr=0.1, weight_decay=5e-4, label_smoothing=0.1,
+                      mirror=True)}
 
 
 def lines_of(module):

@@ -20,9 +20,9 @@ os.environ.update({**THREADS, **os.environ})  # before torch loads
 hypothesis.settings.register_profile("book", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("book")
 FOURTH = Path(__file__).with_name("fourth_chapter.md")
-TREE = ("_config.yml", "_toc.yml", "index.md", "results.md", "references.md", "references.bib",
-        "requirements.txt", "pyproject.toml", "_static", "_templates", "benchmarks", "chapters",
-        "figures", "published", "tools")
+TREE = ("_config.yml", "_toc.yml", "CITATION.cff", "index.md", "results.md", "references.md",
+        "references.bib", "requirements.txt", "pyproject.toml", "_static", "_templates",
+        "benchmarks", "chapters", "figures", "published", "tools")
 
 
 @pytest.hookimpl(hookwrapper=True)

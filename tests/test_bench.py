@@ -195,16 +195,14 @@ def test_a_damaged_file_is_told_before_the_race(smoke, tmp_path, capsys):
 
 
 def test_published_results_are_of_real_runs():
-    """Every device's are well-formed, and a CPU's are complete."""
-    complete = False
-    for path in (ROOT / "benchmarks" / "results").glob("*.json"):
+    """Every device's are well-formed; of a race that is not among them the page says so."""
+    paths = [*(ROOT / "benchmarks" / "results").glob("*.json")]
+    assert paths
+    for path in paths:
         told = bench.read(path)
-        assert set(told) <= set(bench.RACES), path
+        assert told and set(told) <= set(bench.RACES), path
         for name, result in told.items():
             assert all(result["tables"]) and result["device"] and result["torch"], (path, name)
-        complete |= (set(told) == set(bench.RACES)
-                     and {result["device_type"] for result in told.values()} == {"cpu"})
-    assert complete
 
 
 def test_threads_wait_as_the_launcher_says(smoke):

@@ -31,23 +31,26 @@ def filled(heights, begun):
 
 @given(st.lists(st.integers(5, 60), min_size=1, max_size=20))
 def test_no_page_is_overfull_and_filling_one_after_the_other_is_no_better(heights):
-    def cost(starts):
-        found = 0
-        for start, end in itertools.pairwise([n - 1 for n in starts] + [len(heights)]):
-            full, free = sum(heights[start:end]), end - start - 1
-            found += pages.price(full, HEIGHT, last=end == len(heights), added=free * pages.space(
-                free, HEIGHT - full, HEIGHT))
-        return found
+    places = pages.read(noted(heights))
 
-    chosen = begun(noted(heights))
-    assert max(filled(heights, chosen)) <= HEIGHT
+    def cost(starts):
+        ends = [number - 1 for number in starts] + [len(heights)]
+        return sum(pages.page(places[start:end], sum(heights[start:end]), HEIGHT,
+                              last=end == len(heights))[0]
+                   for start, end in itertools.pairwise(ends))
+
+    chosen = pages.plan(noted(heights), HEIGHT)
+    starts = [page.number for page in chosen]
+    for page, full, after in zip(chosen, filled(heights, starts),
+                                 [*starts[1:], len(heights) + 1], strict=True):
+        assert full + page.space * (after - page.number - 1) <= HEIGHT + 1e-9
     # As TeX does it: as much as fits.
     greedy, full = [1], 0
     for number, height in enumerate(heights, start=1):
         if full + height > HEIGHT:
             greedy, full = [*greedy, number], 0
         full += height
-    assert cost(chosen) <= cost(greedy) + 1e-9
+    assert cost(starts) <= cost(greedy) + 1e-9
 
 
 def test_a_hole_is_shared_among_pages():
@@ -85,5 +88,5 @@ def test_each_chapter_is_planned_alone():
 def test_pictures_shrink_where_the_page_holds_more_for_it():
     notes = noted([60, 50, 90]).splitlines(keepends=True)
     notes.insert(2, f"0 picture 0 {50 * 65536} 0\n")
-    assert pages.plan("".join(notes), HEIGHT) == [(1, 0.8, 0), (3, 1, 0)]
+    assert pages.plan("".join(notes), HEIGHT) == [(1, 0.86, -3), (3, 1, 0)]
     assert begun(noted([60, 50, 90])) == [1, 2, 3]

@@ -134,15 +134,15 @@ def test_fonts_are_embedded(printed):
 @pytest.mark.parametrize("name", NUMBERED)
 def test_numbers_are_the_sites(book, printed, texts, name):
     soup, numbers, text = page(book, name), numbers_in_print(book), "\n".join(texts)
-    named = printedindex.listed()
+    named, index = printedindex.listed(), shown("pdftotext", "-raw", printed, "-")
     labels = formulas.EQUATION.findall(source.read(source.chapter_path(name)))
     assert labels
     for label in labels:
         number = soup.find(id=f"equation-{label}").select_one(".eqno").get_text().strip("()#\n ")
         assert numbers[label] == number
         assert re.search(rf" \({re.escape(number)}\)$", text, re.MULTILINE)
-        entry = rf"^ *\({re.escape(number)}\) +{re.escape(named['formulas'][label])}[ .]+\d+$"
-        assert re.search(entry, text, re.MULTILINE), label
+        words = r"[^\w\n]+".join(re.findall(r"\w+", named["formulas"][label]))
+        assert re.search(rf"^ *\({re.escape(number)}\) +{words}", index, re.MULTILINE), label
     for figure in soup.select("figure[id^=fig-]"):
         words = figure.select_one(".caption-number").get_text().strip()
         assert words == f"Fig. {numbers[figure['id']]}"
@@ -152,7 +152,7 @@ def test_numbers_are_the_sites(book, printed, texts, name):
 def test_every_picture_of_the_site_is_there_and_vector(book, printed, inside):
     moving = "article figure[id^=fig-], article .frames, article .explorable"
     pictures = sum(len(page(book, name).select(moving))
-                   for name in [*CHAPTERS, "scaling"])
+                   for name in [*CHAPTERS, "scaling", "../results"])
     assert latex(book).count(r"\sphinxincludegraphics{") == pictures + 1  # and the front page's
     assert len(re.findall("/Alt ?<feff", inside)) == pictures + 1
     # What is pixels in a vector plot is the data's own pictures: small.
@@ -212,11 +212,11 @@ def test_pages_are_filled(lines, chapter_starts):
             assert BOTTOM - lowest < (BOTTOM - TOP) / 4, number + 1
 
 
-def test_nothing_is_stranded_at_the_foot_of_a_page(lines, places):
+def test_nothing_is_stranded_at_the_foot_of_a_page(lines, places, chapter_starts):
     for number, page_lines in enumerate(lines[:-1]):
         assert not page_lines or not page_lines[-1][2].endswith(":"), number + 1
     for name, (number, top) in places.items():
-        if re.match(r"(sub)*section", name):
+        if re.match(r"(sub)*section", name) and number + 1 not in chapter_starts:
             assert sum(line[0] > top for line in lines[number]) >= 3, name
 
 

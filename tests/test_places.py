@@ -27,7 +27,7 @@ NAMES = chapter_names()
 # What GitHub leaves of a page that a user wrote: no script, style, form or handler.
 ALLOWED = {*bleach.ALLOWED_TAGS, "p", "br", "hr", "img", "h1", "h2", "h3", "h4", "h5", "h6", "pre",
            "div", "span", "figure", "figcaption", "details", "summary", "table", "thead", "tbody",
-           "tr", "th", "td", "sup", "sub"}
+           "caption", "tr", "th", "td", "sup", "sub"}
 ATTRIBUTES = {"*": ["title", "align"], "a": ["href"], "img": ["src", "alt", "width", "height"]}
 EQUATION = re.compile(r"\$\$\n?(.+?)\n?\$\$|(?<![\\$])\$([^$\n]+?)\$(?!\$)", re.DOTALL)
 

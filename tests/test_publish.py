@@ -199,7 +199,7 @@ def test_setup_cell_writes_only_what_is_missing(tmp_path):
     done = subprocess.run([sys.executable, "-c", source], cwd=tmp_path, capture_output=True,
                           text=True, check=True)
     assert (tmp_path / "lab.py").read_text() == "mine = 1\n" and "lab.py differs" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("Ready: ") and len(source) < 40_000
+    assert done.stdout.splitlines()[-1].startswith("Ready: ") and len(source) < 50_000
     for name in ("fashion.py", "animation.py"):
         assert (tmp_path / name).read_text() == (CHAPTERS / name).read_text()
 

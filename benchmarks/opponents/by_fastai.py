@@ -1,4 +1,6 @@
 """fastai's Learner and its one-cycle policy."""
+# Its packages lie in an environment of its own.
+# pyright: reportMissingImports=false
 from functools import partial
 
 from fastai.basics import SGD, Callback, DataLoader, DataLoaders, Learner

@@ -1,4 +1,6 @@
 """Keras 3 with PyTorch below it: the same network in a TorchModuleWrapper."""
+# Its packages lie in an environment of its own.
+# pyright: reportMissingImports=false
 import os
 
 os.environ["KERAS_BACKEND"] = "torch"

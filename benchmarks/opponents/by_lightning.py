@@ -1,4 +1,6 @@
 """Lightning's LightningModule and Trainer."""
+# Its packages lie in an environment of its own.
+# pyright: reportMissingImports=false
 import logging
 import warnings
 

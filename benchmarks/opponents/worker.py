@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
@@ -134,11 +135,11 @@ class Memory:
             self.peak = max(self.peak, self.held())
 
 
-class Job:
+class Job(Task):
     """A Task with what it is about: the network, the images, the folders."""
 
-    def __init__(self, task, folder, images):
-        vars(self).update(task)
+    def __init__(self, task: dict[str, Any], folder, images):
+        super().__init__(**task)
         torch.manual_seed(self.seed)
         self.net = networks.make(self.network).to(lab.device())
         self.model = networks.Terms(self.net, self.fast)
@@ -159,13 +160,13 @@ def serve(module, options, answers):
     with unpacked() as folder:
         for line in sys.stdin:
             task = json.loads(line)
-            judge, terms = task.pop("judge"), (task["network"], task["fast"])
             job = Job(task, folder, images)
+            terms = job.network, job.fast
             with Memory() if terms not in seen else contextlib.nullcontext() as memory:
                 told = {"seconds": seconds(lambda job=job: fit(job, **options))}
             if memory:
                 told["memory"] = memory.peak - start.before
-            if judge:
+            if job.judge:
                 told["accuracy"] = lab.evaluate(job.net, images.X_test, images.y_test)[1]
             print(json.dumps(told), file=answers, flush=True)
             seen.add(terms)

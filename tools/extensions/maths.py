@@ -25,7 +25,6 @@ from tools.shared import colours
 
 SCRIPT = Path(__file__).with_name("mathjax.js")
 MACROS = {name: [rf"\class{{tex-{name}}}{{#1}}", 1] for name in colours.COLOURS}
-ZERO = 0xEFFC  # the sign of the font that comes first and has no height
 CLASSES = "math notranslate nohighlight"
 LOG = logging.getLogger(__name__)
 
@@ -132,7 +131,8 @@ def finish(app, exception):
     css = needed_rules(_ask()["css"], pages).replace('woff"', 'woff2"')
     (static / "mathjax.css").write_text(css + "\n\n" + colours.css(), encoding="utf-8")
     shown = {int(code, 16) if code else ord(sign) for text in re.findall(r'content: "(.*)"', css)
-             for code, sign in re.findall(r"\\([0-9A-F]+)|\\?(.)", text)} | {ZERO}
+             for code, sign in re.findall(r"\\([0-9A-F]+)|\\?(.)", text)}
+    shown.add(0xEFFC)  # all that MathJax_Zero has: browsers complain of a font without characters
     (static / "mathjax").mkdir(exist_ok=True)
     for path in sorted((mathjax() / "output" / "chtml" / "fonts" / "woff-v2").glob("*.woff")):
         shrink_font(path, static / "mathjax" / f"{path.stem}.woff2", shown)

@@ -70,14 +70,11 @@ class Cells(LatexTransform):
 
 
 def outputs(part):
-    """Set the texts of a cell's outputs; a page may begin between two of the outputs."""
+    """Set the texts of a cell's outputs, and let long tables go on on the next page."""
     for first, second in zip(list(part), list(part)[1:], strict=False):
         if isinstance(first, nodes.literal_block) and isinstance(second, nodes.literal_block):
             second.children = [nodes.Text(first.astext().rstrip("\n") + "\n" + second.astext())]
             part.remove(first)
-    for child in list(part)[1:]:
-        if not isinstance(child, nodes.raw):  # what belongs to the output before
-            part.insert(part.index(child), raw(r"\place{split}"))
     for child in list(part):
         if isinstance(child, nodes.literal_block):
             part.replace(child, raw(printed(child.astext())))
@@ -113,6 +110,18 @@ def sentence(claim):
     return rf"\claim{KINDS[claim[0]]}{{{tex(what)}}}{{{tex(difference)}}}"
 
 
+class Unfolded(LatexTransform):
+    """Tables that are folded on the site stand in the text."""
+
+    default_priority = 100
+
+    def run(self):
+        """Go through the boxes."""
+        for box in list(self.document.findall(nodes.admonition)):
+            if box.next_node(nodes.table):
+                box.replace_self(box[1:])
+
+
 class Places(LatexTransform):
     """Note where a page may begin (``tools/shared/pages.py``)."""
 
@@ -137,10 +146,10 @@ def put_places(group, chapters=False, headed=False):
             put_places(part, chapters=True)
             continue
         if chapters and isinstance(part, nodes.section):
-            put_place(group, part, "chapter")
+            put_place(group, group.index(part), "chapter")
         elif before is not group and not follows(before, part) and not (
                 first and len(before.astext()) < SHORT):
-            put_place(group, part, "free")
+            put_place(group, group.index(part), "free")
         if isinstance(part, GROUPS):
             put_places(part, headed=isinstance(before, nodes.title))
         # Nothing else is below the heading yet.
@@ -148,12 +157,15 @@ def put_places(group, chapters=False, headed=False):
         before = part
 
 
-def put_place(group, part, kind):
-    """Put a place before a part and before the targets of links to it."""
-    at = group.index(part)
+def put_place(group, at, kind):
+    """Put a place before a group's part, and before the targets of links to that part."""
     while at and isinstance(group[at - 1], nodes.target):
         at -= 1
-    group.insert(at, raw(rf"\place{{{kind}}}"))
+    before = group[at - 1] if at else None
+    if isinstance(before, nodes.section) and isinstance(before[-1], nodes.target):
+        put_place(before, len(before), kind)
+    else:
+        group.insert(at, raw(rf"\place{{{kind}}}"))
 
 
 def follows(before, part):
@@ -169,6 +181,6 @@ def follows(before, part):
 
 def setup(app):
     """Register the changes, for LaTeX only."""
-    for transform in (Stills, Cells, Places):
+    for transform in (Stills, Cells, Unfolded, Places):
         app.add_post_transform(transform)
     return {"parallel_read_safe": True}

@@ -40,6 +40,8 @@ class Terms(LatexTransform):
                  for term in listed()["terms"]}
         used, met = set(), set()
         for paragraph in list(self.document.findall(nodes.paragraph)):
+            if isinstance(paragraph.parent, nodes.entry):  # of a table
+                continue
             section = ancestor(paragraph, nodes.section)
             strong = " ".join(word.astext() for word in paragraph.findall(nodes.strong))
             words = " ".join(text.astext() for text in paragraph.findall(nodes.Text)

@@ -114,7 +114,7 @@ def epochs(rows):
     """Seconds of an epoch, a panel a network: equal terms in float32, and in the fastest."""
     names = list(dict.fromkeys(row["loop"] for row in rows))
     networks = list(dict.fromkeys(row["network"] for row in rows))
-    fig, axes = panels(names, len(networks), left=120)
+    fig, axes = panels(names, len(networks), left=120, foot=66)
     for ax, network in zip(axes, networks):
         for row in (row for row in rows if row["network"] == network):
             shade = colour(network) if row["loop"] == "lab" else GREY
@@ -126,8 +126,9 @@ def epochs(rows):
         ax.set_xlabel("Seconds of an epoch", fontsize=9)
     for marker, text in (("o", "float32"), ("D", "bfloat16, channels last")):
         axes[0].plot([], [], marker=marker, color=GREY, linestyle="none", label=text)
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="lower left", fontsize=7.5,
-               frameon=False, borderpad=0)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="lower center", ncol=2,
+               fontsize=8, frameon=False)
+
     def told(network):
         own = [row for row in rows if row["network"] == network]
         return (f"{network}, float32: " + ", ".join(

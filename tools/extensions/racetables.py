@@ -16,7 +16,8 @@ def epochs(rows):
     """A table for each network and terms; memory in float32, before any other training."""
     tables = {}
     for row in rows:
-        head = f"{row['network']}, {'bfloat16, channels last' if row['fast'] else 'float32'}"
+        terms = "bfloat16, channels last" if row["fast"] else "float32"
+        head = f"{row['network']}, {terms}, {row['images']:,} images"
         line = {head: row["loop"], "epoch, s": row["epoch, s"],
                 "images/s": round(row["images/s"])}
         if not row["fast"]:

@@ -12,8 +12,9 @@ from typing import NamedTuple
 GAP = 0.22  # of a page: more empty than that is not to be seen (0.25 with what skips leave)
 POINT = 65536  # scaled points
 SPLIT = 0.15  # the price of a page that begins within an output, beside squares of gaps
-SHRINK = 0.22  # what pictures may lose of their height, that a page holds more
+SHRINK = 0.28  # what pictures may lose of their height, that a page holds more
 SPACE = 12  # points that may be added at each free place, that a page looks full
+TIGHT = 3  # points that may be taken there, that a page holds more
 
 
 @dataclass(frozen=True)
@@ -71,25 +72,34 @@ def heights(places):
             for before, after in pairwise(places)]
 
 
-def price(used, height, pictures=0, added=0, last=False):
-    """What a page costs: for what is empty, or for pictures that are smaller.
-
-    added: the space that its places get.
-    """
-    if used > height:
-        return 10 * ((used - height) / pictures) ** 2 if pictures else 0
-    gap = 1 - used / height
-    if last:
-        return 0.1 * (gap > 0.9)  # a few lines alone on a chapter's last page
-    return gap ** 2 + 100 * max(0, gap - added / height - GAP)
-
-
 def space(free, left, height):
     """What each of a page's free places gets where this much is left: more for a hole."""
-    if left <= 0 or not free:
+    if not free:
         return 0
     most = SPACE if left - SPACE * free < height / 6 else 2 * SPACE
-    return min(most, left / free)
+    return min(most, max(-TIGHT, left / free))
+
+
+def scale(over, pictures):
+    """How much smaller pictures are, for a page that is too full by this much."""
+    return max(1 - SHRINK, 1 - max(0, over) / pictures) if pictures else 1
+
+
+def price(gap, added, smaller, last):
+    """What a page costs for these shares of it: empty, added to its places; smaller pictures."""
+    if last:
+        return 0.1 * (gap > 0.9)  # a few lines alone on a chapter's last page
+    return max(0, gap) ** 2 + 10 * (1 - smaller) ** 2 + 100 * max(0, gap - added - GAP)
+
+
+def page(places, used, height, last=False):
+    """A page with these places that is full up to ``used``, and its price."""
+    free = sum(place.kind == "free" for place in places[1:])
+    left = height - used
+    added = min(0, space(free, left, height)) if last else space(free, left, height)
+    smaller = scale(free * added - left, sum(place.pictures for place in places))
+    cost = price(left / height, free * added / height, smaller, last)
+    return cost, Page(places[0].number, smaller, added)
 
 
 def pages(places, height):
@@ -100,27 +110,25 @@ def pages(places, height):
     parts = heights(places)
     best = [(0.0, 0, Page(0))]  # for each place: the least price so far, its last page
     for end in range(1, len(places)):
-        found, pictures, last = [], 0.0, end == len(parts)
+        found = []
         for start in range(end - 1, -1, -1):
+            inside = places[start:end]
             used = sum(parts[start:end]) - places[start].skip
-            pictures += places[start].pictures
-            if used - SHRINK * pictures > height and found:
+            least = sum(TIGHT * (place.kind == "free") for place in inside[1:])
+            least += sum(SHRINK * place.pictures for place in inside)
+            if used - least > height and found:
                 break
+            cost, chosen = page(inside, used, height, last=end == len(parts))
             split = SPLIT if places[start].kind == "split" else 0
-            scale = 1 - max(0, used - height) / pictures if pictures else 1
-            free = sum(place.kind == "free" for place in places[start + 1:end])
-            added = 0 if last else space(free, height - used, height)
-            cost = split + price(used, height, pictures, free * added, last)
-            page = Page(places[start].number, max(1 - SHRINK, scale), added)
-            found.append((best[start][0] + cost, start, page))
+            found.append((best[start][0] + split + cost, start, chosen))
         best.append(min(found))
-    chosen, at = [], len(parts)
+    found, at = [], len(parts)
     while at:
-        _, at, page = best[at]
-        chosen.append(page)
-    return chosen[::-1]
+        _, at, chosen = best[at]
+        found.append(chosen)
+    return found[::-1]
 
 
 def plan(text, height):
     """The pages of the book, from TeX's notes."""
-    return [page for chapter in chapters(read(text)) for page in pages(chapter, height)]
+    return [found for chapter in chapters(read(text)) for found in pages(chapter, height)]

@@ -19,9 +19,10 @@ RECORDS = bench.read(ROOT / "benchmarks" / "results" / "amd-epyc-2-threads.json"
 
 @pytest.fixture
 def smoke(monkeypatch, stand_in):
-    """The smallest budget on the stand-in."""
+    """The smallest budget on the stand-in, in a race's environment."""
     monkeypatch.setenv("BUDGET", "smoke")
-    monkeypatch.setenv("FASHION_MNIST_ROOT", str(stand_in))
+    for name, value in bench.environment(str(stand_in)).items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.mark.parametrize("name", sorted(set(bench.RACES) - {"build"}))

@@ -163,7 +163,7 @@ def test_tables():
     rows = [{"a": {"median": 1.234, "low": 0.9876, "high": 250.4}, "b": 12345},
             {"a": 0.93456, "b": None}]
     assert races.table(rows).splitlines()[-4:] == [
-        "| a | b |", "| --- | ---: |", "| 1.23 (0.988 to 250) | 12,345 |", "| 0.9346 | – |"]
+        "| a | b |", "| ---: | ---: |", "| 1.23 (0.988 to 250) | 12,345 |", "| 0.9346 | – |"]
 
 
 @pytest.mark.parametrize("name", sorted(RECORDS))

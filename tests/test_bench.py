@@ -19,9 +19,10 @@ RECORDS = bench.read(ROOT / "benchmarks" / "results" / "amd-epyc-2-threads.json"
 
 @pytest.fixture
 def smoke(monkeypatch, stand_in):
-    """The smallest budget on the stand-in."""
+    """The smallest budget on the stand-in, in a race's environment."""
     monkeypatch.setenv("BUDGET", "smoke")
-    monkeypatch.setenv("FASHION_MNIST_ROOT", str(stand_in))
+    for name, value in bench.environment(str(stand_in)).items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.mark.parametrize("name", sorted(set(bench.RACES) - {"build"}))
@@ -162,7 +163,7 @@ def test_tables():
     rows = [{"a": {"median": 1.234, "low": 0.9876, "high": 250.4}, "b": 12345},
             {"a": 0.93456, "b": None}]
     assert races.table(rows).splitlines()[-4:] == [
-        "| a | b |", "| --- | ---: |", "| 1.23 (0.988 to 250) | 12,345 |", "| 0.9346 | – |"]
+        "| a | b |", "| ---: | ---: |", "| 1.23 (0.988 to 250) | 12,345 |", "| 0.9346 | – |"]
 
 
 @pytest.mark.parametrize("name", sorted(RECORDS))

@@ -5,6 +5,7 @@ Grey is plain and other people's, blue normalizes, orange adds, green concatenat
 import statistics
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from figures.draw import BLUE, GREEN, GREY, INK, ORANGE, WIDTH
 
@@ -183,6 +184,7 @@ def networks(rows):
         for number, row in enumerate(rows):
             dot(ax, number, row[key], colour(row["network"]))
         plain_log(ax)
+        ax.xaxis.set_major_locator(LogLocator(numticks=3))
         ax.set_title(head, fontsize=9)
         ax.tick_params(axis="x", labelsize=8)
     told = "; ".join(f"{row['network']} {row['parameters']:,}, {row['multiply-adds'] / 1e6:.1f} "

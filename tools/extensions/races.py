@@ -7,6 +7,7 @@ published ones. A device that has results in ``benchmarks/results`` has pictures
 its own.
 """
 import json
+import re
 import statistics
 
 import matplotlib as mpl
@@ -21,6 +22,8 @@ from tools.shared.source import ROOT
 RESULTS = ROOT / "benchmarks" / "results"
 PUBLISHED = ROOT / "benchmarks" / "published.json"
 PICTURES = ROOT / "_build" / "races"
+WORD = re.compile(r"(?!of\b)[A-Za-z]{2}")  # "3 of 3" is a number
+NUMBERS = r">{\raggedleft\arraybackslash}p"  # a column of them in print
 FOLDED = ":::{{admonition}} The numbers\n:class: dropdown\n\n{}\n:::"
 
 
@@ -44,15 +47,17 @@ def cell(value):
 
 
 def table(rows):
-    """Rows as a Markdown table: the first column to the left, the others to the right."""
+    """Rows as a Markdown table: words to the left, numbers to the right."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    lines = [columns, ["---"] + ["---:"] * (len(columns) - 1),
+    words = [any(isinstance(row.get(column), str) and WORD.search(row[column]) for row in rows)
+             for column in columns]
+    lines = [columns, ["---" if left else "---:" for left in words],
              *([cell(row.get(column)) for column in columns] for row in rows)]
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return widths(text.splitlines()) + text
+    return widths(text.splitlines(), words) + text
 
 
-def widths(lines, total=15.9, gap=0.28, letter=0.175):
+def widths(lines, left_ones, total=15.9, gap=0.28, letter=0.175):
     """The columns' widths for print in cm, as ``tabularcolumns``: room for the longest word,
     and what is left by the longest cell."""
     columns = [[cell.strip() for cell in column]
@@ -61,10 +66,9 @@ def widths(lines, total=15.9, gap=0.28, letter=0.175):
              for column in columns]
     longest = [min(max(map(len, column)), 24) for column in columns]
     left = (total - gap * len(columns) - sum(words)) / sum(longest)
-    spec = [f"{{{word + left * length:.2f}cm}}" for word, length in zip(words, longest)]
-    right = r">{\raggedleft\arraybackslash}p"
-    return (f"```{{tabularcolumns}} R{spec[0]}" + "".join(right + one for one in spec[1:])
-            + "\n```\n\n")
+    spec = "".join(f"{'R' if to_left else NUMBERS}{{{word + left * length:.2f}cm}}"
+                   for to_left, word, length in zip(left_ones, words, longest))
+    return f"```{{tabularcolumns}} {spec}\n```\n\n"
 
 
 def kept(folder=None):

@@ -45,7 +45,11 @@ def lead_to_pdf(app, _page, _template, context, _doctree):
             if button.get("label") == "download-pdf-button":
                 found = {"type": "link", "text": ".pdf", "tooltip": "The whole book as a PDF",
                          "url": context["pathto"](PDF.name, 1)}
-                button |= found if "pdf" in app.tags else {"text": "Print", "tooltip": "Print"}
+                if "pdf" in app.tags:
+                    button.pop("javascript", None)
+                    button |= found
+                else:
+                    button |= {"text": "Print", "tooltip": "Print"}
 
 
 def finish(app, exception):

@@ -10,6 +10,7 @@ import ast
 import base64
 import copy
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -58,6 +59,7 @@ def _shape(node):
     return [type(node).__name__, *([name, _shape(value)] for name, value in fields.items())]
 
 
+@functools.cache  # a build asks for each several times
 def code_hash(source):
     """A hash of what a piece of Python does; of its text where it is no plain Python."""
     try:

@@ -3,7 +3,8 @@
 The theme's own node is a landmark to screen readers, and has a frame in print.
 """
 from docutils import nodes
-from sphinx.transforms.post_transforms import SphinxPostTransform
+
+from tools.shared.printing import LatexTransform, raw
 
 
 def unframe(_app, doctree):
@@ -14,18 +15,17 @@ def unframe(_app, doctree):
             note.replace_self(nodes.container("", *words, classes=["margin"]))
 
 
-class Printed(SphinxPostTransform):
+class Printed(LatexTransform):
     """In print a note is small and indented, where it stands in the text."""
 
     default_priority = 100
-    formats = ("latex",)
 
-    def run(self, **kwargs):
+    def run(self):
         """Go through the notes."""
         for box in self.document.findall(nodes.container):
             if box["classes"] == ["margin"]:
-                box.insert(0, nodes.raw("", "\\begin{quote}\\small\n", format="latex"))
-                box.append(nodes.raw("", "\n\\end{quote}\n", format="latex"))
+                box.insert(0, raw(r"\begin{quote}\small"))
+                box.append(raw("\n\\end{quote}"))
 
 
 def setup(app):

@@ -61,8 +61,8 @@ def run_line(run):
             f"{in_words(date.fromisoformat(facts['date']))}; {versions}")
 
 
-def colophon(config, cited, authors):
-    """The page behind the cover, as LaTeX."""
+def colophon(config, cited, authors, edition):
+    """The page behind the cover, as LaTeX; edition: its version, and remarks."""
     runs = sorted({run_line(run) for run in shown_runs() if run.facts})
     year = str(cited["date-released"])[:4]
     address, licence = config.html_baseurl, cited["license"]
@@ -74,7 +74,7 @@ def colophon(config, cited, authors):
         ("Copyright", rf"© {config.copyright} {tex(authors)}. Text, pictures and code are under "
          rf"the \href{{{LICENCES[licence]}}}{{{licence} licence}}: copy, change and share them, "
          "and keep the licence with them."),
-        ("This edition", tex(version(cited)) + ". " + tex(" ".join(remarks()))),
+        ("This edition", tex(f"{edition[0]}. {' '.join(edition[1:])}")),
         ("The run", "All outputs, plots and numbers were made by the code beside them, on:\\par "
          + r"\par ".join(map(tex, runs))),
         ("How to cite", tex(f"{authors} ({year}). {cited['title']}. Version "
@@ -108,9 +108,11 @@ def prepare(app):
         "language": config.language, "address": config.html_baseurl, "keywords": KEYWORDS,
         "licence": licence}.items()}), encoding="utf-8")
     config.latex_additional_files += [str(path) for path in sorted(FONTS.glob("DejaVuSans*.ttf"))]
+    edition = [version(cited), *remarks()]
     facts = {"booksubtitle": tex(SUBTITLE), "bookauthors": tex(authors),
-             "bookversion": r"\\".join(map(tex, [version(cited), *remarks()])),
-             "bookaddress": config.html_baseurl, "bookcolophon": colophon(config, cited, authors)}
+             "bookversion": r"\\".join(map(tex, edition)),
+             "bookaddress": config.html_baseurl,
+             "bookcolophon": colophon(config, cited, authors, edition)}
     app.builder.context["preamble"] += "".join(
         f"\\newcommand{{\\{name}}}{{{text}}}\n" for name, text in facts.items())
     app.builder.context["preamble"] += colours.latex() + (

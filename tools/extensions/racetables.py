@@ -6,7 +6,6 @@ left out here.
 """
 
 
-
 def percent(share):
     """A share in words."""
     return f"{share:.0%}"

@@ -43,11 +43,10 @@ def lead_to_pdf(app, _page, _template, context, _doctree):
     for group in context.get("header_buttons", []):
         for button in group.get("buttons", []):
             if button.get("label") == "download-pdf-button":
-                found = {"type": "link", "text": ".pdf", "tooltip": "The whole book as a PDF",
-                         "url": context["pathto"](PDF.name, 1)}
                 if "pdf" in app.tags:
-                    button.pop("javascript", None)
-                    button |= found
+                    button.pop("javascript", None)  # it is a link now
+                    button |= {"type": "link", "text": ".pdf", "tooltip": "The whole book as a PDF",
+                               "url": context["pathto"](PDF.name, 1)}
                 else:
                     button |= {"text": "Print", "tooltip": "Print"}
 

@@ -1,5 +1,6 @@
 """What the races share: the chapters' networks and recipes, taking turns, medians."""
 import dataclasses
+import shutil
 import statistics
 import time
 
@@ -62,6 +63,14 @@ def seconds(function, repeats=1):
         function()
     synchronize()
     return (time.perf_counter() - start) / repeats
+
+
+def can_compile():
+    """Whether ``torch.compile`` works: it builds C++ on a CPU. Says so where it does not."""
+    if shutil.which("c++") or shutil.which("cl"):
+        return True
+    print("No C++ compiler: torch.compile is left out.")
+    return False
 
 
 def forward_backward(net, X, y, dtype, layout=None):

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 import lab
 from benchmarks import networks
-from benchmarks.common import forward_backward, in_turns, seconds, spread
+from benchmarks.common import can_compile, forward_backward, in_turns, seconds, spread
 from tools.shared.definitions import definitions
 from tools.shared.source import ROOT, chapter_names
 from tools.shared.tex import absent
@@ -26,10 +26,8 @@ def scratch(rounds):
     make, width, device = definitions("batch_norm")["BatchNorm"], 64, lab.device()
     X = torch.randn(lab.pick(smoke=8, cpu=256, gpu=1024), width, 14, 14, device=device)
     layers = {"nn.BatchNorm2d": nn.BatchNorm2d(width), "BatchNorm of chapter 1": make(width, 4)}
-    if shutil.which("c++") or shutil.which("cl"):  # torch.compile builds C++ on a CPU
+    if can_compile():
         layers["the same, torch.compile"] = torch.compile(make(width, 4))
-    else:
-        print("No C++ compiler: torch.compile is left out.")
     repeats, g = lab.pick(smoke=1, cpu=10, gpu=50), torch.randn_like(X)
     X.requires_grad_()
     passes = {}

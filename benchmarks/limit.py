@@ -1,5 +1,4 @@
 """How far a training step is from what the machine can do, and where its time goes."""
-import shutil
 import statistics
 
 import torch
@@ -9,7 +8,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import lab
 from benchmarks import networks
-from benchmarks.common import entries, forward_backward, in_turns, part, seconds, spread
+from benchmarks.common import (
+    can_compile,
+    entries,
+    forward_backward,
+    in_turns,
+    part,
+    seconds,
+    spread,
+)
 
 NETWORKS = "LeNet + BN", "ResNet-20", "DenseNet"
 
@@ -82,12 +89,10 @@ def terms(rounds):
         passes = {name: forward_backward(networks.make(network), X, y, *how)
                   for name, how in chosen.items()}
         last, compiling = list(chosen)[-1], None
-        if shutil.which("c++") or shutil.which("cl"):  # torch.compile builds C++ on a CPU
+        if can_compile():
             net = torch.compile(networks.make(network))
             passes[f"{last}, compiled"] = forward_backward(net, X, y, *chosen[last])
             compiling = seconds(passes[f"{last}, compiled"])
-        else:
-            print("No C++ compiler: torch.compile is left out.")
         for one in passes.values():
             seconds(one, 3)  # warm up
         times = in_turns({name: lambda _, one=one: 1e3 * seconds(one, count)

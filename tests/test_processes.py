@@ -377,12 +377,18 @@ def kept(path):
             else 0)
 
 
+def begun(folder, epochs, *options):
+    """The checkpoint of a training, once it is there, and the training."""
+    file = folder / "kept"
+    run = torchrun("--standalone", *options, "-m", "tools.train", "batch_norm", epochs,
+                   f"--checkpoint={file}")
+    wait_for(lambda: kept(file), seconds=60)
+    return file, run
+
+
 @linux
 def test_a_killed_process_is_started_again_and_goes_on(data, tmp_path, mark):
-    file = tmp_path / "kept"
-    run = torchrun("--standalone", "--max-restarts=1", "-m", "tools.train", "batch_norm",
-                   "--epochs=30", f"--checkpoint={file}")
-    wait_for(lambda: kept(file), seconds=60)
+    file, run = begun(tmp_path, "--epochs=30", "--max-restarts=1")
     [one] = alive(mark, "RANK=1")
     os.kill(one, signal.SIGKILL)
     told = run.communicate(timeout=150)[0]
@@ -394,10 +400,7 @@ def test_a_killed_process_is_started_again_and_goes_on(data, tmp_path, mark):
 
 @linux
 def test_ctrl_c_stops_all_after_the_same_step(data, tmp_path, mark):
-    file = tmp_path / "kept"
-    run = torchrun("--standalone", "-m", "tools.train", "batch_norm", "--epochs=5000",
-                   f"--checkpoint={file}")
-    wait_for(lambda: kept(file), seconds=60)
+    file, run = begun(tmp_path, "--epochs=5000")
     run.send_signal(signal.SIGINT)
     told = run.communicate(timeout=60)[0]
     assert run.returncode and len(re.findall(r"stopped at step \d+: interrupted", told)) == 1
@@ -408,10 +411,7 @@ def test_ctrl_c_stops_all_after_the_same_step(data, tmp_path, mark):
 
 @linux
 def test_workers_do_not_outlive_torchrun(data, tmp_path, mark):
-    file = tmp_path / "kept"
-    run = torchrun("--standalone", "-m", "tools.train", "batch_norm", "--epochs=5000",
-                   f"--checkpoint={file}")
-    wait_for(lambda: kept(file), seconds=60)
+    file, run = begun(tmp_path, "--epochs=5000")
     run.kill()
     wait_for(lambda: not alive(mark), seconds=20)
     run.communicate()

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 import lab
+from benchmarks import networks
 from tools.shared.definitions import definitions
 from tools.shared.source import chapter_names
 
@@ -74,19 +75,11 @@ def can_compile():
 
 
 def forward_backward(net, X, y, dtype, layout=None):
-    """A function that does the bare work of a step: forward, loss, backward.
-
-    layout: by default channels_last, and in float32 PyTorch's own.
-    """
-    fast = dtype != torch.float32
-    layout = layout or (torch.channels_last if fast else torch.contiguous_format)
-    net.to(X.device, memory_format=layout).train()
-    X = X.contiguous(memory_format=layout)
+    """A function that does the bare work of a step, on these terms: forward, loss, backward."""
+    net = networks.Terms(net.to(X.device), dtype, layout).train()
 
     def step():
         net.zero_grad()
-        with torch.autocast(X.device.type, dtype if fast else torch.bfloat16, enabled=fast):
-            loss = F.cross_entropy(net(X), y)
-        loss.backward()
+        F.cross_entropy(net(X), y).backward()
 
     return step

@@ -4,8 +4,8 @@ import functools
 import torch
 from torch import nn
 
-import lab
 from tools.shared.definitions import definitions
+from training import autocast
 
 
 @functools.cache
@@ -29,20 +29,19 @@ def make(name):
 
 
 class Terms(nn.Module):
-    """A network that computes in float32 and PyTorch's own layout, or as fast as it can.
+    """A network that computes in ``dtype`` and ``layout``, whichever loop trains it.
 
-    So all loops that train it do so in one precision and layout.
+    layout: by default channels_last, and in float32 PyTorch's own.
     """
 
-    def __init__(self, net, fast, layout=None):
+    def __init__(self, net, dtype, layout=None):
         super().__init__()
-        self.dtype = lab.fast_dtype() if fast else torch.float32
+        fast = dtype != torch.float32
+        self.dtype = dtype
         self.layout = layout or (torch.channels_last if fast else torch.contiguous_format)
         self.net = net.to(memory_format=self.layout)
 
     def forward(self, X):
         """The logits, float32."""
-        enabled = self.dtype != torch.float32
-        with torch.autocast(X.device.type, self.dtype if enabled else torch.bfloat16,
-                            enabled=enabled):
+        with autocast(self.dtype, X):
             return self.net(X.contiguous(memory_format=self.layout)).float()

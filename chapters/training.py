@@ -137,7 +137,7 @@ class _Step:
 
     def __call__(self, X, y):
         """The logits (n, classes) and the loss before the update."""
-        with _autocast(self.dtype, X):
+        with autocast(self.dtype, X):
             y_hat = self.forward(X.contiguous(memory_format=self.layout))
             loss = self.criterion(y_hat, y)
         self.optimizer.zero_grad()
@@ -249,7 +249,7 @@ def _dtype(fast, device):
     return fast_dtype(device.type) if fast else torch.float32
 
 
-def _autocast(dtype, X):
+def autocast(dtype, X):
     """The context that computes on X in ``dtype``."""
     enabled = dtype != torch.float32
     return torch.autocast(X.device.type, dtype if enabled else torch.bfloat16, enabled=enabled)
@@ -305,7 +305,7 @@ def _eval_mode(net):
 @torch.no_grad()
 def predict(net, X, fast=False, batch_size=1000):
     """The logits (n, classes), float32, of ``net`` in eval mode; all modes are restored."""
-    with _eval_mode(net), _autocast(_dtype(fast, X.device), X):
+    with _eval_mode(net), autocast(_dtype(fast, X.device), X):
         return torch.cat([net(X_batch) for X_batch in X.split(batch_size)]).float()
 
 

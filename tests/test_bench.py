@@ -7,6 +7,7 @@ import sys
 import pytest
 import torch
 
+import lab
 from benchmarks import bench, best, common, costs, loops, networks
 from benchmarks.opponents import CONTESTANTS, HERE, environments, worker
 from tools.extensions import raceplots, races, racetables
@@ -94,7 +95,7 @@ def test_lines_of_code_leave_out_what_explains():
 def test_terms_change_the_precision_and_not_the_network():
     torch.manual_seed(0)
     net, X = networks.make("LeNet + BN").eval(), torch.rand(4, 1, 28, 28)
-    exact, fast = networks.Terms(net, False)(X), networks.Terms(net, True)(X)
+    exact, fast = (networks.Terms(net, dtype)(X) for dtype in (torch.float32, lab.fast_dtype()))
     assert fast.dtype == torch.float32
     torch.testing.assert_close(exact, net(X))
     torch.testing.assert_close(fast, exact, rtol=0.1, atol=0.1)

@@ -19,8 +19,10 @@ from machine import exact_float32
 from team import LostError, joined
 
 # One thread each: processes that share cores must not wait for each other's threads. Names of
-# machines are not looked up: what runs on one machine talks to itself.
+# machines are not looked up: what runs on one machine talks to itself. torchrun's own store is
+# a file, and the processes' another: PyTorch for Windows has no libuv, which a shared one needs.
 ALONE = {"OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR",
+         "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
          **({"GLOO_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {}),
          **({"USE_LIBUV": "0"} if sys.platform == "win32" else {})}
 
@@ -65,7 +67,8 @@ def run_processes(function, nproc, *args, seconds=120):
 
 def _torchrun(folder, nproc, seconds):
     """Its exit status, None if it was ended after ``seconds``, and what it and all printed."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
+    command = [sys.executable, "-m", "torch.distributed.run", "--rdzv-backend=c10d",
+               "--rdzv-conf=store_type=file", f"--rdzv-endpoint={folder / 'store'}",
                "--local-addr=127.0.0.1", f"--nproc-per-node={nproc}", __file__, str(folder)]
     paths = os.pathsep.join(path or os.getcwd() for path in sys.path)  # of what is imported here
     with open(folder / "log", "w+", encoding="utf-8", errors="replace") as log:

@@ -367,8 +367,7 @@ def torchrun(*command, nproc=2, **variables):
     return subprocess.Popen(
         [sys.executable, "-m", "torch.distributed.run", "--local-addr=127.0.0.1",
          f"--nproc-per-node={nproc}", *command], cwd=ROOT, text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, env={
-            **os.environ, **ALONE, "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", **variables})
+        stderr=subprocess.STDOUT, env={**os.environ, **ALONE, **variables})
 
 
 def kept(path):

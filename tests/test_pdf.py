@@ -284,3 +284,13 @@ def test_complaints_are_found():
 def test_the_tables_of_runs_are_typeset(printed, book):
     shown = sum(len(page(book, name).select(".cell_output table")) for name in CHAPTERS)
     assert latex(book).count("\\begin{tabular}{") == shown > 50
+
+
+def test_the_site_beside_the_pdf_leads_to_it(printed, book):
+    built = tool(book, "book", "--own")
+    assert built.returncode == 0, built.stdout[-5000:]
+    site = book / "_build" / "html"
+    assert (site / printed.name).read_bytes() == printed.read_bytes()
+    for name in CHAPTERS:
+        [button] = page(book, name).select("a.btn-download-pdf-button")
+        assert (site / name).parent.joinpath(button["href"]).resolve() == site / printed.name

@@ -201,7 +201,9 @@ def test_pictures_answer_to_keys_and_fit_a_narrow_phone(site, browser, name):
     pictures = page.locator(".explorable")
     assert pictures.count() or not number(Path(name).name)
     for picture in pictures.all():
-        assert picture.locator("svg").first.is_visible() and not picture.locator("img").is_visible()
+        picture.scroll_into_view_if_needed()
+        picture.locator("svg").first.wait_for()
+        assert not picture.locator("img").is_visible()
         told = picture.locator("[aria-live]")
         seen = [told.inner_text()]
         for control in picture.locator("input, select, button, [role=slider], "
@@ -217,6 +219,7 @@ def test_pictures_answer_to_keys_and_fit_a_narrow_phone(site, browser, name):
 def test_a_value_is_dragged_and_the_train_switch_works(site, browser):
     page, _ = visit(browser, (site / "chapters" / "batch_norm.html").as_uri())
     picture = page.locator("#explore-normalize")
+    picture.scroll_into_view_if_needed()
     dot, told = picture.locator("[role=slider]").first, picture.locator("[aria-live]")
     dot.scroll_into_view_if_needed()
     box, before = dot.bounding_box(), told.inner_text()

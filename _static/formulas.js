@@ -1,6 +1,7 @@
-// Formulas are marked and copied as a whole, as TeX; the keyboard and a fading edge tell of those
-// that are wider than their place.
+// Formulas are marked and copied as a whole, as TeX. The keyboard scrolls formulas and code that
+// are wider than their place; a fading edge tells of such formulas.
 const FORMULA = "mjx-container";
+const PLACES = "span.math, div.math > mjx-container, pre, .cell_output > .output";
 
 document.addEventListener("selectionchange", () => {
   const selection = getSelection(), some = !selection.isCollapsed;
@@ -38,7 +39,7 @@ addEventListener("DOMContentLoaded", () => {
     else one.removeAttribute("tabindex");
   };
   const sizes = new ResizeObserver((entries) => entries.forEach((entry) => look(entry.target)));
-  for (const one of document.querySelectorAll("span.math, div.math > mjx-container")) {
+  for (const one of document.querySelectorAll(PLACES)) {
     sizes.observe(one);
     one.addEventListener("scroll", () => look(one));
   }

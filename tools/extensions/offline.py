@@ -8,6 +8,7 @@ from pathlib import Path
 
 from docutils import nodes
 from fontTools import subset
+from sphinx.errors import ExtensionError
 
 
 def shrink_font(path, target, codes):
@@ -42,6 +43,21 @@ def shrink_icons(out):
     script.write_text("// The icons are fonts: see offline.py.\n", encoding="utf-8")
 
 
+# What the theme asks for its width when a page is loaded, to let the keyboard scroll it: on a
+# long page that takes a phone seconds. _static/formulas.js asks when it comes into view.
+MEASURED = '"pre",".nboutput > .output_area",".cell_output > .output",".jp-RenderedHTMLCommon",'
+LEFT = '[".pst-scrollable-table-container"]'
+
+
+def measure_later(out):
+    """Let the theme's script ask for the widths of tables alone."""
+    script = out / "_static" / "scripts" / "pydata-sphinx-theme.js"
+    text = script.read_text(encoding="utf-8").replace(MEASURED, "")
+    if LEFT not in text:
+        raise ExtensionError(f"{script.name} is another one than MEASURED in offline.py is from")
+    script.write_text(text, encoding="utf-8")
+
+
 def drop_thebe(_app, _page, _template, context, _doctree):
     """Leave out Thebe, which Jupyter Book always brings and which needs a server."""
     for kind in "script_files", "css_files":
@@ -68,9 +84,10 @@ def forbid_other_hosts(_app, _page, _template, context, _doctree):
 
 
 def finish(app, exception):
-    """See to the finished site's icons."""
+    """See to the finished site's icons, and to the theme's script."""
     if not exception and app.builder.format == "html":
         shrink_icons(Path(app.outdir))
+        measure_later(Path(app.outdir))
 
 
 def setup(app):

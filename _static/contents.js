@@ -44,5 +44,5 @@ addEventListener("DOMContentLoaded", () => {
     if (!waiting) requestAnimationFrame(() => { waiting = false; follow(); });
     waiting = true;
   }, { passive: true });
-  follow();
+  requestAnimationFrame(follow);
 });

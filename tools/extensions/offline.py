@@ -45,17 +45,17 @@ def shrink_icons(out):
 
 # What the theme asks for its width when a page is loaded, to let the keyboard scroll it: on a
 # long page that takes a phone seconds. _static/formulas.js asks when it comes into view.
-MEASURED = '"pre",".nboutput > .output_area",".cell_output > .output",".jp-RenderedHTMLCommon",'
-LEFT = '[".pst-scrollable-table-container"]'
+MEASURED = ('["pre",".nboutput > .output_area",".cell_output > .output",".jp-RenderedHTMLCommon",'
+            '".pst-scrollable-table-container"]')
 
 
 def measure_later(out):
-    """Let the theme's script ask for the widths of tables alone."""
+    """Let the theme's script ask for no widths."""
     script = out / "_static" / "scripts" / "pydata-sphinx-theme.js"
-    text = script.read_text(encoding="utf-8").replace(MEASURED, "")
-    if LEFT not in text:
+    text = script.read_text(encoding="utf-8")
+    if MEASURED not in text:
         raise ExtensionError(f"{script.name} is another one than MEASURED in offline.py is from")
-    script.write_text(text, encoding="utf-8")
+    script.write_text(text.replace(MEASURED, '[":not(*)"]'), encoding="utf-8")
 
 
 def drop_thebe(_app, _page, _template, context, _doctree):

@@ -135,6 +135,14 @@ def test_a_shared_scale_goes_with_each_panel(plot):
     assert second[0][0] == pytest.approx(scale[0][0] + scale[0][2], abs=0.1)
 
 
-@pytest.mark.parametrize("grid", [(1, 1), (2, 1), (2, 2)])
-def test_what_is_no_row_of_panels_stays(plot, grid):
+def test_the_columns_of_a_grid_stand_below_each_other(plot):
+    light = plot(2, 2)
+    _, (first, second, *legend) = views(stacked(light))
+    whole = float(re.findall(r'viewBox="0 0 \S+ ([\d.]+)', light)[0])
+    assert first[1][3] == second[1][3] > 0.75 * whole  # a view holds both rows
+    assert second[0][1] > first[0][1] and legend
+
+
+@pytest.mark.parametrize("grid", [(1, 1), (2, 1)])
+def test_what_is_not_side_by_side_stays(plot, grid):
     assert stacked(plot(*grid)) is None

@@ -1,6 +1,6 @@
 """A plot of several panels side by side, as matplotlib's SVG, with the panels below each other.
 
-A phone shows that one: the letters keep their size.
+Of a grid the columns are. A phone shows that one: the letters keep their size.
 """
 import re
 from itertools import chain
@@ -60,23 +60,37 @@ def has_scale(axes):
     return any(part.get("id", "").startswith("text") for part in left.iter())
 
 
-def panels(figure):
-    """A list of boxes for each panel of a figure; none where they are not side by side.
+def grid(figure):
+    """The columns of a figure's panels, from the left: each a list of (axes, frame), from above.
 
-    A panel whose scale stands at the first one's left takes that with it.
+    None where there are no plots side by side, or other rows in one column than in another.
     """
     axes = [part for part in figure if part.get("id", "").startswith("axes")]
-    frames = [inner for inner in map(frame, axes) if inner is not None]
-    around = [box(corners(part)) for part in axes]
-    if len(frames) < max(2, len(axes)) or not has_scale(axes[0]) or any(
-            abs(one.y0 - frames[0].y0) + abs(one.y1 - frames[0].y1) > 1 or one.width < 60
-            for one in frames):
+    found = {}
+    for part, inner in zip(axes, map(frame, axes), strict=True):
+        if inner is None or inner.width < 60:
+            return []
+        found.setdefault(round(inner.x0), []).append((part, inner))
+    rows = {tuple((round(inner.y0), round(inner.y1)) for _, inner in column)
+            for column in found.values()}
+    return [found[x] for x in sorted(found)] if len(rows) == 1 and len(found) > 1 else []
+
+
+def panels(figure):
+    """A list of boxes for each column of panels; none where no panels are side by side.
+
+    A column whose scale stands at the first one's left takes that with it.
+    """
+    columns = grid(figure)
+    if not columns or not has_scale(columns[0][0][0]):
         return []
+    around = [Bbox.union([box(corners(part)) for part, _ in column]) for column in columns]
     top, bottom = min(one.y0 for one in around), max(one.y1 for one in around)
-    found = []
-    for part, inner, outer in zip(axes, frames, around, strict=True):
+    scale, found = (around[0].x0, columns[0][0][1].x0 - GAP), []
+    for column, outer in zip(columns, around, strict=True):
+        part, inner = column[0]
         spans = [(outer.x0, outer.x1)] if has_scale(part) else [
-            (around[0].x0, frames[0].x0 - GAP), (inner.x0 - GAP, outer.x1)]
+            scale, (inner.x0 - GAP, outer.x1)]
         found.append([Bbox([(x0, top), (x1, bottom)]) for x0, x1 in spans])
     return found
 

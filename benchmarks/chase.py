@@ -25,7 +25,7 @@ GOALS = [
      dict(num_epochs=3, lr=2.0, batch_size=256)),
     ("d2l's ResNet-18", "d2l-en, plot", 0.903, "ResNet-8", 0.6,
      dict(num_epochs=2, lr=0.1, batch_size=128, **FAST)),
-    ("d2l's ResNet-18", "d2l-zh, median of 48 runs", 0.914, "ResNet-8", 0.7,
+    ("d2l's ResNet-18", "d2l-zh, median of 48 runs", 0.914, "ResNet-8", 0.8,
      dict(num_epochs=3, lr=0.1, batch_size=128, **FAST)),
     ("d2l's DenseNet", "d2l-zh, median of 7 runs", 0.882, "DenseNet", 0.55,
      dict(num_epochs=2, lr=0.2, batch_size=128, **FAST)),

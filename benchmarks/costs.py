@@ -13,7 +13,7 @@ import lab
 from benchmarks import networks
 from benchmarks.common import can_compile, forward_backward, in_turns, seconds, spread
 from tools.shared.definitions import definitions
-from tools.shared.source import ROOT, chapter_names
+from tools.shared.source import ROOT
 from tools.shared.tex import absent
 
 # The networks of the three chapters, and whether they are trained in the fastest dtype.
@@ -100,12 +100,10 @@ def timed(what, *command):
 
 
 def build():
-    """Executing each chapter, building the site, cold and again, the PDF where there is TeX."""
-    rows = [timed(f"executing {name}", "-m", "tools.run", "--force", name)
-            for name in chapter_names()]
+    """Building the site, cold and again, and the PDF where there is TeX."""
     shutil.rmtree(ROOT / "_build" / "html", ignore_errors=True)
-    rows += [timed("make book, cold", "-m", "tools.book"),
-             timed("make book, unchanged", "-m", "tools.book")]
+    rows = [timed("make book, cold", "-m", "tools.book"),
+            timed("make book, unchanged", "-m", "tools.book")]
     if missing := absent():
         print(f"{', '.join(missing)} is not here: make pdf is left out.")
     else:

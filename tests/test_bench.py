@@ -118,7 +118,7 @@ def test_a_command_is_timed_and_its_memory_counted(tmp_path):
         costs.timed("a script", script)
 
 
-def test_both_ways_adds_the_mirror_image():
+def test_views_hold_the_mirror_image():
     """A network that looks at one side only errs on what it sees nothing of."""
     class Left(torch.nn.Module):
         def forward(self, X):
@@ -126,7 +126,7 @@ def test_both_ways_adds_the_mirror_image():
 
     X = torch.zeros(2, 1, 4, 4)
     X[0, ..., 3] = 1  # bright on the right: class 0
-    assert best.both_ways(Left(), X, torch.tensor([0, 1])) == 1
+    assert best.by_views(Left(), X, torch.tensor([0, 1])) == 1
 
 
 def test_whole_data_holds_what_was_held_out(smoke):

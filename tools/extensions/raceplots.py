@@ -198,7 +198,7 @@ def networks(rows):
 def ablation(rows):
     """What each part of the recipe is worth, with two standard errors."""
     rows = [row for row in rows if row["change"] or row["standard error"]]
-    fig, [ax] = panels([row["recipe"] for row in rows], left=150, head=10)
+    fig, [ax] = panels([row["recipe"] for row in rows], left=170, head=10)
     for number, row in enumerate(rows):
         points, error = 100 * row["change"], 200 * (row["standard error"] or 0)
         dot(ax, number, {"median": points, "low": points - error, "high": points + error},

@@ -72,7 +72,16 @@ const explore = (() => {
     return {rows, out, after: Math.floor(out * compression), costs};
   }
 
-  const formulas = {normalize, shares, movingAverage, flow, paths, dense};
+  // Two to five round values from low to high; whole: whole ones.
+  function ticks(low, high, whole) {
+    const rough = Math.max((high - low) / 4, whole ? 1 : 1e-9);
+    const power = 10 ** Math.floor(Math.log10(rough));
+    const step = power * [1, 2, 5, 10].find(k => k * power >= rough * (1 - 1e-9));
+    const first = Math.ceil(low / step - 1e-9), last = Math.floor(high / step + 1e-9);
+    return Array.from({length: last - first + 1}, (_, i) => (first + i) * step);
+  }
+
+  const formulas = {normalize, shares, movingAverage, flow, paths, dense, ticks};
   if (typeof document === "undefined") return formulas;
 
   // ---- Drawing -----------------------------------------------------------------------------
@@ -159,14 +168,13 @@ const explore = (() => {
     const write = (text, at) => add(svg, "text", {fill: "currentColor", ...at}, text);
     add(svg, "path", {d: `M${left},${top}V${top + height}H${left + width}`, fill: "none",
       stroke: "currentColor", "stroke-opacity": .6});
-    for (let i = 0; i <= 2; i++) {
-      const at = low + (high - low) * i / 2, value = log ? 10 ** at : at;
-      write(log ? value.toExponential(0) : show(value, high - low < 4 ? 2 : 0), {
+    for (const at of ticks(low, high, log)) {
+      const value = log ? 10 ** at : at;
+      write(log ? value.toExponential(0) : +value.toFixed(6), {
         x: left - 5, y: Y(value) + 4, "text-anchor": "end", "font-size": 11});
-      const step = x[0] + (x[1] - x[0]) * i / 2;
-      write(Math.round(step), {x: X(step), y: top + height + 14, "font-size": 11,
-        "text-anchor": ["start", "middle", "end"][i]});
     }
+    for (const at of ticks(...x, true))
+      write(at, {x: X(at), y: top + height + 14, "font-size": 11, "text-anchor": "middle"});
     write(title, {x: left, y: top - 8, "font-weight": 600});
     write(xlabel, {x: left + width / 2, y: top + height + 29, "text-anchor": "middle"});
     if (ylabel) write(ylabel, {x: left + 6, y: top + 10, "font-size": 11});
@@ -203,7 +211,8 @@ const explore = (() => {
           "stroke-opacity": .35});
         add(svg, "text", {x: 2, y: at + 5, fill: "currentColor"}, name);
         return values.map((v, i) => add(svg, "circle", {cx: X(v), cy: at, r: marker,
-          fill: colour, "fill-opacity": .85, stroke: "currentColor", "stroke-width": .5}));
+          fill: colour, "fill-opacity": Math.abs(v) > span ? 0 : .85,  // hollow: it is outside
+          stroke: "currentColor", "stroke-width": .5}));
       };
       for (const [from, to, top] of [[x, hat, 60], [hat, y, 150]])
         from.forEach((v, i) => add(svg, "line", {x1: X(v), x2: X(to[i]), y1: top, y2: top + 90,
@@ -223,7 +232,8 @@ const explore = (() => {
       told.textContent = `${train ? "Mean" : "Moving mean"} ${show(mean)}, s = ${show(s)}. ` +
         `x̂ has mean ${show(sum(hat) / hat.length)}, y has mean ${show(sum(y) / y.length)}: ` +
         (train ? "x̂ stays standardized wherever the points go, and y's mean is β."
-               : "in evaluation the statistics are fixed, and each point moves alone.");
+               : "in evaluation the statistics are fixed, and each point moves alone.") +
+        ([...hat, ...y].some(v => Math.abs(v) > span) ? " Hollow points lie further out." : "");
     });
     function grip(dot, i, X) {
       const set = v => { x[i] = Math.min(Math.max(v, -5), 5); redraw(); };
@@ -322,7 +332,7 @@ const explore = (() => {
         const gaps = moving.slice(0, shown).map((v, k) => Math.abs(v - truth[k]));
         axes(svg, {...whole, top: whole.top + whole.height * .58 + 64,
           height: whole.height * .42 - 64}, {x: [1, steps],
-          y: [0, (limits[name][1] - limits[name][0]) / 2], xlabel: "step",
+          y: [0, limits[name][1] - limits[name][0]], xlabel: "step",
           title: "Distance from the true value"}).line(gaps.map((v, k) => [k + 1, v]), BLUE);
         const late = gaps.slice(Math.floor(gaps.length / 2));
         words.push(`${name} ${show(sum(gaps.slice(0, 50)) / Math.min(50, gaps.length), 3)} over ` +
@@ -431,31 +441,34 @@ const explore = (() => {
   function drawDense(root, data) {
     const state = {...data.start};
     const narrow = innerWidth <= 560;
-    const redraw = canvas(root, narrow ? 430 : 250, data.alt, (svg, width) => {
+    const redraw = canvas(root, narrow ? 470 : 250, data.alt, (svg, width) => {
       const {rows, out, after, costs} = dense(state), half = narrow ? width : width / 2;
       const write = (text, at) => add(svg, "text", {fill: "currentColor", "font-size": 11, ...at},
         text);
-      // A bar with its name on the left and its value behind it.
-      const bar = (x, y, high, share, fill, name, value) => {
+      // A bar with its name on the left and its value behind it, where there is room for them.
+      const bar = (x, y, high, share, fill, name, value, named = high > 11) => {
         const wide = share * (half - 46 - 74);
         add(svg, "rect", {x, y, width: wide, height: Math.max(high - 3, 2), fill});
-        if (high <= 11) return;
+        if (!named) return;
         write(name, {x: x - 6, y: y + high * .7, "text-anchor": "end"});
         write(value, {x: x + wide + 5, y: y + high * .7});
       };
       const bold = {"font-weight": 600, "font-size": 13, y: 14}, down = 200 / (rows.length + 1);
       write("Channels read, and what leaves", {...bold, x: 46});
-      rows.forEach((one, i) => bar(46, 24 + i * down, down, one.into / out, GREEN, i + 1, one.into));
-      bar(46, 24 + rows.length * down, down, after / out, GREY, "out", after);
+      rows.forEach((one, i) => bar(46, 24 + i * down, down, one.into / out, GREEN, i + 1, one.into,
+        down > 11 || i === 0));
+      bar(46, 24 + rows.length * down, down, after / out, GREY, "out", after, true);
+      const say = (value, digits) => value < 1e6 ? value.toLocaleString("en")
+        : value < 1e9 ? `${(value / 1e6).toFixed(digits)} M` : `${(value / 1e9).toFixed(1)} G`;
       const left = narrow ? 46 : half + 46, top = narrow ? 240 : 0;
-      [["Parameters", "parameters", v => v.toLocaleString("en")],
-       ["Multiply-adds of an image", "work", v => `${(v / 1e6).toFixed(1)} M`],
+      [["Parameters", "parameters", v => say(v, 2)],
+       ["Multiply-adds of an image", "work", v => say(v, 1)],
        ["Kept for the backward pass", "kept", v => `${(v * 4 / 2 ** 20).toFixed(2)} MiB`],
-      ].forEach(([title, kind, say], i) => {
+      ].forEach(([title, kind, tell], i) => {
         const pair = [costs.concatenate[kind], costs.add[kind]], most = Math.max(...pair);
         write(title, {...bold, x: left, y: top + 14 + i * 72});
-        bar(left, top + 22 + i * 72, 20, pair[0] / most, GREEN, "[ , ]", say(pair[0]));
-        bar(left, top + 42 + i * 72, 20, pair[1] / most, ORANGE, "+", say(pair[1]));
+        bar(left, top + 22 + i * 72, 20, pair[0] / most, GREEN, "[ , ]", tell(pair[0]));
+        bar(left, top + 42 + i * 72, 20, pair[1] / most, ORANGE, "+", tell(pair[1]));
       });
       const times = kind => (costs.add[kind] / costs.concatenate[kind]).toFixed(1);
       told.textContent = `${out} channels, ${after} behind the transition. As many 3 × 3 ` +

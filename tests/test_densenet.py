@@ -356,14 +356,17 @@ def test_block_reuse_reads_every_layer_of_a_block():
         (n + 1) * (n + 2) // 2 for n in chapter.size["num_convs"])
     for i, n in enumerate(chapter.size["num_convs"], start=1):
         found = chapter.block_reuse(net, i)
+        summed = chapter.in_all(net, found)
         assert list(found) == [cut for cut in chapter.connections_of(net) if cut[0] == i]
         dense = net.get_submodule(f"dense{i}")
         first = dense.net[0][0].num_features
         for layer, conv in enumerate((block[-1] for block in dense.net), start=1):
             for s in range(layer):
                 start, stop = (first + growth * (s - 1), first + growth * s) if s else (0, first)
-                weight = conv.weight.detach()[:, start:stop].abs().mean().item()
-                assert found[i, s, layer] == pytest.approx(weight)
+                weights = conv.weight.detach()[:, start:stop].abs()
+                assert found[i, s, layer] == pytest.approx(weights.mean().item())
+                assert summed[i, s, layer] == pytest.approx(
+                    weights.sum().item() / conv.weight[:, 0].numel())
         after = chapter.readers(net, i)[n]
         assert after is (net.head if i == len(chapter.size["num_convs"])
                          else net.get_submodule(f"transition{i}"))

@@ -67,6 +67,19 @@ def test_shares(kind, layer):
         assert ours == touched.tolist()
 
 
+@settings(max_examples=20)
+@given(st.floats(-1e4, 1e4), st.floats(0.01, 1e4), st.booleans())
+def test_ticks_are_few_round_and_inside(low, span, whole):
+    high = low + span
+    found = script("ticks", low, high, whole)
+    assert len(found) <= 5 and (found or span < 2)
+    assert all(low - 1e-6 * span <= tick <= high + 1e-6 * span for tick in found)
+    steps = [b - a for a, b in zip(found, found[1:])]
+    assert steps == pytest.approx(steps[:1] * len(steps), rel=1e-6)
+    assert all(f"{step:.0e}"[0] in "125" for step in steps)
+    assert not whole or all(tick == round(tick) for tick in found)
+
+
 def flow_by_hand(depth, gain, shortcut, norm):
     """The same recursion, block by block."""
     forward = [1.0]

@@ -12,6 +12,7 @@ from matplotlib.transforms import Affine2D, Bbox
 SVG = "{http://www.w3.org/2000/svg}"
 GLYPH = [(0, -20), (64, 76)]  # corners of a letter, about: hundredths of its size
 GAP = 4
+BELOW = 12  # from one row to the next
 
 
 def numbers(text):
@@ -155,7 +156,7 @@ def stacked(svg):
             ElementTree.SubElement(view, f"{SVG}use", {"href": "#figure_1"})
             x += at["width"]
             heights.append(at["height"])
-        y += max(heights) + GAP
+        y += max(heights) + BELOW
     root.attrib.update({"width": f"{width:.2f}pt", "height": f"{y:.2f}pt",
                         "viewBox": f"0 0 {width:.2f} {y:.2f}"})
     return ElementTree.tostring(root, "unicode")

@@ -5,7 +5,6 @@ Grey is plain and other people's, blue normalizes, orange adds, green concatenat
 import statistics
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 
 from figures.draw import BLUE, GREEN, GREY, INK, ORANGE, WIDTH
 
@@ -56,13 +55,10 @@ def bar(ax, row, value, shade, text, height=0.62, shift=0.0):
                 fontsize=8, color=INK)
 
 
-def plain_log(ax):
-    """A log scale with numbers as people write them."""
-    ax.set_xscale("log")
-    ax.minorticks_off()
-    ax.xaxis.set_major_formatter(lambda value, _: (
-        f"{value / 1e6:,.0f} M" if value >= 1e6 else f"{value / 1e3:,.0f} k" if value >= 1e4
-        else f"{value:g}"))
+def short(value):
+    """A number of three digits at most, as people write them."""
+    return (f"{value / 1e6:.3g} M" if value >= 1e6 else f"{value / 1e3:.3g} k" if value >= 1e4
+            else f"{value:.3g}")
 
 
 def published(rows, ours):
@@ -104,7 +100,9 @@ def d2l(rows):
         passed, ratio = row["passed"] == row["runs"], row["ratio"]["median"]
         words.append(f"{ratio:,.0f} times" if passed else "not passed by every run")
         bar(ax, number, ratio if passed else 1, colour(row["network"]), words[-1])
-    plain_log(ax)
+    ax.set_xscale("log")
+    ax.minorticks_off()
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.set_xlim(1, 10 * max(row["ratio"]["median"] for row in rows))
     ax.set_xlabel("d2l's ten epochs over the book's seconds (log scale)", fontsize=9)
     told = ", ".join(f"{row['network']} to {row['accuracy']:.3f}: {word}"
@@ -143,16 +141,17 @@ def epochs(rows):
 
 def limit(rows):
     """The step over the bare step, and the share of a matrix product's rate."""
-    fig, axes = panels([row["network"] for row in rows], 2, left=90)
+    fig, axes = panels([row["network"] for row in rows], 2, left=90, foot=24)
     for number, row in enumerate(rows):
         shade = colour(row["network"])
         dot(axes[0], number, row["ratio"], shade, text=f"{row['ratio']['median']:.2f}")
         bar(axes[1], number, 100 * row["share"], shade, f"{row['share']:.0%}")
     axes[0].axvline(1, color=INK, linewidth=0.8)
-    axes[0].set_xlim(0.95, max(1.3, 1.05 * max(row["ratio"]["high"] for row in rows)))
+    axes[0].set_xlim(min(0.95, 0.98 * min(row["ratio"]["low"] for row in rows)),
+                     max(1.3, 1.05 * max(row["ratio"]["high"] for row in rows)))
     axes[1].set_xlim(0, 100)
     axes[0].set_title("Step over bare step", fontsize=10)
-    axes[1].set_title("Per cent of a matrix product's rate", fontsize=10)
+    axes[1].set_title("Per cent of a product's rate", fontsize=10)
     told = "; ".join(f"{row['network']} {row['ratio']['median']:.2f} and {row['share']:.0%}"
                      for row in rows)
     return fig, f"Two panels. The step over the bare step, and the share of the rate: {told}."
@@ -180,12 +179,16 @@ def networks(rows):
     """Parameters, work, memory and seconds, a panel each, on log scales."""
     keys = {"parameters": "Parameters", "multiply-adds": "Multiply-adds",
             "kept memory, MiB": "Kept, MiB", "10,000 images, s": "Seconds"}
-    fig, axes = panels([row["network"] for row in rows], len(keys), left=92)
+    fig, axes = panels([row["network"] for row in rows], len(keys), left=92, foot=10)
     for ax, (key, head) in zip(axes, keys.items()):
         for number, row in enumerate(rows):
-            dot(ax, number, row[key], colour(row["network"]))
-        plain_log(ax)
-        ax.xaxis.set_major_locator(LogLocator(numticks=3))
+            value = row[key]["median"] if isinstance(row[key], dict) else row[key]
+            dot(ax, number, row[key], colour(row["network"]), text=short(value))
+        ax.set_xscale("log")
+        low, high = ax.get_xlim()
+        ax.set_xlim(low, high * (high / low) ** 0.6)  # room for the numbers
+        ax.set_xticks([])
+        ax.minorticks_off()
         ax.set_title(head, fontsize=9)
         ax.tick_params(axis="x", labelsize=8)
     told = "; ".join(f"{row['network']} {row['parameters']:,}, {row['multiply-adds'] / 1e6:.1f} "
@@ -211,13 +214,15 @@ def ablation(rows):
 
 def finish(rows):
     """Seconds and test accuracy of each contestant."""
-    fig, axes = panels([row["loop"] for row in rows], 2, left=120)
+    fig, axes = panels([row["loop"] for row in rows], 2, left=120, foot=24)
     for number, row in enumerate(rows):
         shade = ORANGE if row["loop"] == "lab" else GREY
         dot(axes[0], number, row["training, s"], shade,
             text=f"{row['training, s']['median']:.0f}")
-        dot(axes[1], number, row["test accuracy"], shade)
+        dot(axes[1], number, row["test accuracy"], shade,
+            text=f"{row['test accuracy']['median']:.4f}")
     axes[0].set_xlim(0, 1.15 * max(row["training, s"]["high"] for row in rows))
+    axes[1].margins(x=0.35)
     axes[0].set_title("Seconds", fontsize=10)
     axes[1].set_title("Test accuracy", fontsize=10)
     told = "; ".join(f"{row['loop']} {row['training, s']['median']:.0f} s, "

@@ -170,7 +170,7 @@ const explore = (() => {
       stroke: "currentColor", "stroke-opacity": .6});
     for (const at of ticks(low, high, log)) {
       const value = log ? 10 ** at : at;
-      write(log ? value.toExponential(0) : +value.toFixed(6), {
+      write(log && Math.abs(at) > 4 ? `1e${at}` : +value.toFixed(6), {
         x: left - 5, y: Y(value) + 4, "text-anchor": "end", "font-size": 11});
     }
     for (const at of ticks(...x, true))
@@ -308,10 +308,14 @@ const explore = (() => {
   function drawMoving(root, data) {
     const steps = data.mean.batch.length;
     let momentum = .9, shown = steps, timer = 0;
-    const limits = {}, end = {"text-anchor": "end", "font-size": 11};
+    const limits = {}, farthest = {}, end = {"text-anchor": "end", "font-size": 11};
+    const distances = (name, momentum) =>
+      movingAverage(data[name].batch, momentum, data[name].start)
+        .map((v, k) => Math.abs(v - data[name].true[k]));
     for (const name of ["mean", "variance"]) {
       const all = [...data[name].batch, ...data[name].true, data[name].start];
       limits[name] = [Math.min(...all), Math.max(...all)];
+      farthest[name] = Math.max(...[0, .99].flatMap(one => distances(name, one)));
     }
     const redraw = canvas(root, innerWidth > 560 ? 420 : 780, data.alt, (svg, width, height) => {
       const words = [];
@@ -329,10 +333,10 @@ const explore = (() => {
         one.write("● batch", {x: left + across, y: top + high - 36, ...end, fill: GREY});
         one.write("╍ true", {x: left + across, y: top + high - 22, ...end});
         one.write("━ moving", {x: left + across, y: top + high - 8, ...end, fill: BLUE});
-        const gaps = moving.slice(0, shown).map((v, k) => Math.abs(v - truth[k]));
+        const gaps = distances(name, momentum).slice(0, shown);
         axes(svg, {...whole, top: whole.top + whole.height * .58 + 64,
           height: whole.height * .42 - 64}, {x: [1, steps],
-          y: [0, limits[name][1] - limits[name][0]], xlabel: "step",
+          y: [0, farthest[name]], xlabel: "step",
           title: "Distance from the true value"}).line(gaps.map((v, k) => [k + 1, v]), BLUE);
         const late = gaps.slice(Math.floor(gaps.length / 2));
         words.push(`${name} ${show(sum(gaps.slice(0, 50)) / Math.min(50, gaps.length), 3)} over ` +

@@ -34,7 +34,7 @@ def number(value, like=None):
     size = abs(value if like is None else like)
     if size < 1:
         return f"{value:.4f}"
-    return f"{value:,.0f}" if size >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if size >= 100 else f"{value:#.3g}".rstrip(".")
 
 
 def cell(value):
@@ -180,7 +180,7 @@ class Published(Race):
                 if "network" in run.facts}
         for results in kept().values():
             if "best" in results:
-                ours["ResNet, five minutes"] = [row["by ten views"] for row in
+                ours["ResNet, six minutes"] = [row["by ten views"] for row in
                                                 results["best"]["tables"][0]]
         with mpl.rc_context(STYLE):
             drawn, alt = raceplots.published(rows, ours)

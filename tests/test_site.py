@@ -274,6 +274,11 @@ def test_a_formula_is_copied_as_tex(site, browser):
     page.context.close()
 
 
+def test_the_theme_measures_nothing_of_a_long_page(site):
+    script = site / "_static" / "scripts" / "pydata-sphinx-theme.js"
+    assert '[":not(*)"].join' in script.read_text(encoding="utf-8")
+
+
 def test_a_wide_formula_scrolls_in_its_place(site, browser):
     page, _ = visit(browser, (site / "chapters" / "batch_norm.html").as_uri(),
                     viewport={"width": 320, "height": 900})

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from docutils import nodes
 from fontTools import subset
-from sphinx.errors import ExtensionError
 
 
 def shrink_font(path, target, codes):
@@ -54,7 +53,7 @@ def measure_later(out):
     script = out / "_static" / "scripts" / "pydata-sphinx-theme.js"
     text = script.read_text(encoding="utf-8")
     if MEASURED not in text:
-        raise ExtensionError(f"{script.name} is another one than MEASURED in offline.py is from")
+        print(f"{script.name} is another one than offline.py knows: pages open more slowly.")
     script.write_text(text.replace(MEASURED, '[":not(*)"]'), encoding="utf-8")
 
 

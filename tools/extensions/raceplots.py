@@ -186,7 +186,7 @@ def networks(rows):
             dot(ax, number, row[key], colour(row["network"]), text=short(value))
         ax.set_xscale("log")
         low, high = ax.get_xlim()
-        ax.set_xlim(low, high * (high / low) ** 0.6)  # room for the numbers
+        ax.set_xlim(low / (high / low) ** 0.1, high * (high / low) ** 0.6)  # the numbers
         ax.set_xticks([])
         ax.minorticks_off()
         ax.set_title(head, fontsize=9)

@@ -367,8 +367,12 @@ def test_outputs_stand_apart_from_code_and_keep_their_columns(site, browser, the
     page, _ = visit(browser, (site / "chapters" / "batch_norm.html").as_uri(),
                     color_scheme=theme, viewport={"width": NARROW, "height": 800})
     outputs = page.locator(".cell_output > .output:is(.stream, .text_plain, .text_html:has(table))")
+    page.evaluate("""() => document.querySelectorAll('.bd-article > section > section').forEach(
+        one => one.style.contentVisibility = 'visible')""")  # as if a reader had been everywhere
+    wait_for(lambda: outputs.evaluate_all(
+        "all => all.every(one => one.tabIndex == 0 || one.scrollWidth <= one.clientWidth + 1)"))
     found = outputs.evaluate_all("""all => all.map(one => [
-        getComputedStyle(one).backgroundColor, one.scrollWidth > one.clientWidth, one.tabIndex,
+        getComputedStyle(one).backgroundColor, one.scrollWidth > one.clientWidth + 1, one.tabIndex,
         [...one.querySelectorAll('pre')].every(
             pre => getComputedStyle(pre).whiteSpace == 'pre')])""")
     code = page.locator(".cell_input").first.evaluate(

@@ -181,7 +181,7 @@ class Published(Race):
         for results in kept().values():
             if "best" in results:
                 ours["ResNet, six minutes"] = [row["by ten views"] for row in
-                                                results["best"]["tables"][0]]
+                                               results["best"]["tables"][0]]
         with mpl.rc_context(STYLE):
             drawn, alt = raceplots.published(rows, ours)
         lines = [{"source": row["source"], "network": row["network"], "budget": row["budget"],

@@ -76,7 +76,7 @@ def trained(rounds):
         rows.append({"network": name, "parameters": sum(p.numel() for p in net.parameters()),
                      "multiply-adds": work(net, X[:1]),
                      "kept memory, MiB": kept_bytes(net, X, y) / 2 ** 20})
-        passes[name] = forward_backward(net, X, y, lab.fast_dtype() if fast else torch.float32)
+        passes[name] = forward_backward(net, X, y, lab.compute_dtype(fast))
         seconds(passes[name], 2)  # warm up
     times = in_turns({name: lambda _, one=one: seconds(one, count) * 10000 / size
                       for name, one in passes.items()}, rounds)

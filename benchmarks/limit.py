@@ -46,7 +46,7 @@ def steps(rounds):
     data, count, rows = lab.fashion_mnist(), lab.pick(smoke=2, cpu=200, gpu=200), []
     for entry in entries():
         batch_size, fast = entry.recipe["batch_size"], entry.recipe.get("fast", False)
-        dtype = lab.fast_dtype() if fast else torch.float32
+        dtype = lab.compute_dtype(fast)
         some = part(data, count * batch_size, num_val=1)
         trained = len(some.y_train) // batch_size
         net = entry.make().to(lab.device())

@@ -3,7 +3,16 @@
 A chapter's own subject (batch norm, residual and dense blocks) is never here.
 ``BUDGET=smoke|slow|cpu|t4|gpu`` says how much to train; by default what the device can do.
 """
-from machine import VERSION, budget, device, device_name, exact_float32, fast_dtype, pick
+from machine import (
+    VERSION,
+    budget,
+    compute_dtype,
+    device,
+    device_name,
+    exact_float32,
+    fast_dtype,
+    pick,
+)
 
 # isort: split
 # The rest loads torch, and machine settles before how its threads wait.
@@ -36,10 +45,10 @@ from report import (
 from training import History, evaluate, predict, train
 
 __all__ = ["ADD", "COLORS", "CONCATENATE", "FACTS", "NORMALIZE", "PLAIN", "Data", "History",
-           "ProcessError", "Progress", "Record", "budget", "check_equal", "claim", "device",
-           "device_name", "evaluate", "fashion_mnist", "fast_dtype", "per_seed", "pick",
-           "plot_band", "plot_runs", "predict", "run_facts", "run_processes", "say", "setup",
-           "smooth", "table", "title", "train", "your_turn"]
+           "ProcessError", "Progress", "Record", "budget", "check_equal", "claim", "compute_dtype",
+           "device", "device_name", "evaluate", "fashion_mnist", "fast_dtype", "per_seed",
+           "pick", "plot_band", "plot_runs", "predict", "run_facts", "run_processes", "say",
+           "setup", "smooth", "table", "title", "train", "your_turn"]
 
 
 def setup(minutes=None, epochs=None):

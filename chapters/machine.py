@@ -47,6 +47,11 @@ def fast_dtype(device_type=None):
     return torch.bfloat16 if has_units else torch.float32
 
 
+def compute_dtype(fast, device_type=None):
+    """What to compute in: the ``fast_dtype``, or torch.float32 where ``fast`` is false."""
+    return fast_dtype(device_type) if fast else torch.float32
+
+
 def exact_float32():
     """Have a GPU compute float32 in float32: the checks need it."""
     torch.backends.cudnn.allow_tf32 = False

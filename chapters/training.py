@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from checkpoint import load, save
 from images import draw_moves, shift_flip
-from machine import choose_threads, fast_dtype
+from machine import choose_threads, compute_dtype
 from report import Progress, say
 from team import Team, random_state, set_random_state
 
@@ -63,7 +63,7 @@ def train(net, data, *, num_epochs, lr, batch_size=256, schedule="onecycle", mom
     batches = _Batches(data.X_train, data.y_train, batch_size, augment, team)
     num_steps, device = num_epochs * len(batches), data.X_train.device
     _take_shapes(net.to(device), data.X_train)
-    dtype = _dtype(fast, device)
+    dtype = compute_dtype(fast, device.type)
     optimizer, scheduler = _sgd(net, lr, momentum, weight_decay, schedule, num_steps,
                                 fused=dtype != torch.float16)
     criterion = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
@@ -244,11 +244,6 @@ class _Run:
                 f"{history.val_loss[-1]:.3f}, accuracy {history.val_accuracy[-1]:.3f}", last=True)
 
 
-def _dtype(fast, device):
-    """What to compute in."""
-    return fast_dtype(device.type) if fast else torch.float32
-
-
 def autocast(dtype, X):
     """The context that computes on X in ``dtype``."""
     enabled = dtype != torch.float32
@@ -305,7 +300,7 @@ def _eval_mode(net):
 @torch.no_grad()
 def predict(net, X, fast=False, batch_size=1000):
     """The logits (n, classes), float32, of ``net`` in eval mode; all modes are restored."""
-    with _eval_mode(net), autocast(_dtype(fast, X.device), X):
+    with _eval_mode(net), autocast(compute_dtype(fast, X.device.type), X):
         return torch.cat([net(X_batch) for X_batch in X.split(batch_size)]).float()
 
 

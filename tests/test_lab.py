@@ -189,7 +189,7 @@ def test_float16_skips_what_overflows(data):
 def test_float16_trains_like_float32(data, monkeypatch):
     runs = {}
     for dtype in (torch.float32, torch.float16):
-        monkeypatch.setattr(training, "fast_dtype", lambda *_, dtype=dtype: dtype)
+        monkeypatch.setattr(machine, "fast_dtype", lambda *_, dtype=dtype: dtype)
         runs[dtype] = lab.train(net(), data, num_epochs=2, lr=0.1, fast=True)
     a, b = runs.values()
     assert b.loss == pytest.approx(a.loss, abs=0.05) and b.loss != a.loss

@@ -152,7 +152,7 @@ def test_hints_of_the_moving_average(attempt, words):
     assert words in verdict("judge_moving", attempt)
 
 
-def member(axes=None, correction=0, root=True, mean=True, split=None):
+def member(axes=None, correction=0, root=True, mean=True, split=None, eps=1e-5):
     """An attempt at the family with one mistake."""
     def attempt(X, kind, num_groups):
         Z = X
@@ -161,7 +161,7 @@ def member(axes=None, correction=0, root=True, mean=True, split=None):
         right = {"batch": (0, 2, 3), "layer": (1, 2, 3), "instance": (2, 3), "group": (2, 3, 4)}
         over = right[kind] if axes is None else axes.get(kind, right[kind])
         var, mu = torch.var_mean(Z, over, correction=correction, keepdim=True)
-        Y = (Z - mu if mean else Z) / ((var + 1e-5).sqrt() if root else var + 1e-5)
+        Y = (Z - mu if mean else Z) / ((var + eps).sqrt() if root else var + eps)
         Y = Y.transpose(1, 2) if split and kind == "group" else Y
         return Y.reshape(X.shape)
     return attempt
@@ -174,6 +174,7 @@ def member(axes=None, correction=0, root=True, mean=True, split=None):
     (member(correction=1), "the variance divides by n"),
     (member(root=False), "divide by the root"),
     (member(mean=False), "subtract the mean"),
+    (member(eps=1e-9), "add eps to the variance"),
     (member(axes={"batch": (0, 1, 2, 3)}), "batch: "),
     (member(split=lambda X: X.unflatten(1, (-1, 2)).transpose(1, 2)), "are neighbours"),
     (lambda X, kind, num_groups: X.flatten(), "X's shape")])

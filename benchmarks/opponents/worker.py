@@ -142,7 +142,7 @@ class Job(Task):
         super().__init__(**task)
         torch.manual_seed(self.seed)
         self.net = networks.make(self.network).to(lab.device())
-        self.model = networks.Terms(self.net, lab.fast_dtype() if self.fast else torch.float32)
+        self.model = networks.Terms(self.net, lab.compute_dtype(self.fast))
         self.root, self.working_folder = folder / "data", folder / "here"
         self.data = part(images, self.num_images, num_val=1)
 

@@ -1,8 +1,8 @@
-// Formulas are marked and copied as a whole, as TeX. The keyboard scrolls formulas, code and tables
-// that are wider than their place; a fading edge tells of such formulas.
+// Formulas are marked and copied as a whole, as TeX. The keyboard scrolls formulas, code, tables and
+// pictures that are wider than their place; a fading edge tells of formulas and pictures.
 const FORMULA = "mjx-container";
 const PLACES = "span.math, div.math > mjx-container, pre, .cell_output > .output, " +
-  ".pst-scrollable-table-container";
+  ".pst-scrollable-table-container, .picture.whole";
 
 document.addEventListener("selectionchange", () => {
   const selection = getSelection(), some = !selection.isCollapsed;

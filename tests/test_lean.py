@@ -7,8 +7,9 @@ from tools.extensions import lean
 
 
 def test_code_keeps_its_text_and_its_colours():
-    code = ('<div class="highlight"><pre><span></span><span class="n">x</span><span class="o">.</span>'
-            '<span class="n">y</span> <span class="o">=</span> <span class="s2">&quot;</span>'
+    code = ('<div class="highlight"><pre><span></span><span class="n">x</span>'
+            '<span class="o">.</span><span class="n">y</span> <span class="o">=</span> '
+            '<span class="s2">&quot;</span>'
             '<span class="s2">a</span><span class="s2">&quot;</span>\n</pre>')
     assert lean.CODE.sub(lean.simplify, code) == (
         '<div class="highlight"><pre><span></span>x.y <span class="o">=</span> '

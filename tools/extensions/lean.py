@@ -30,7 +30,8 @@ UNUSED_TAG = re.compile(rf"<(?:link|script)[^>]*scripts/(?:{'|'.join(UNUSED)})\.
 FIRST = ('localStorage.getItem("theme") || "auto"', 'localStorage.getItem("theme") || '
          '(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")')
 # Sphinx's search stands on its page alone.
-SEARCH = re.compile(r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js"></script>\s*')
+SEARCH = re.compile(r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js">'
+                    r"</script>\s*")
 # Style sheets for whatever pages there are.
 SHEETS = ("styles/pydata-sphinx-theme.css", "styles/sphinx-book-theme.css", "mystnb.*.css",
           "sphinx-design.min.css")
@@ -70,7 +71,7 @@ def add_copy_buttons(body):
 
 
 def fold(body):
-    """Make boxes that fold ``<details>``: they need no script, and what is looked for opens them."""
+    """Make a ``<details>`` of each box that folds: it needs no script, and a search opens it."""
     for box in reversed(list(FOLDED.finditer(body))):
         depth = 0
         for tag in DIV.finditer(body, box.start()):

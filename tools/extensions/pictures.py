@@ -66,7 +66,8 @@ def lighten_ground(root):
     for axes in root.iter(f"{SVG}g"):
         if axes.get("id", "").startswith("axes") and axes.find(f".//{SVG}image") is not None:
             ground = axes.find(f"{SVG}g[@id]/{SVG}path")
-            ground.set("style", f"fill: #{bytes(TEXT).hex()}")
+            if ground is not None:  # without a frame there is none
+                ground.set("style", f"fill: #{bytes(TEXT).hex()}")
 
 
 def darken(svg):

@@ -21,7 +21,7 @@ CELL = re.compile(r'<div class="cell |(<div class="cell_input .*?<div class="hig
 FOLDED = re.compile(r'<div (class="(?:[\w-]+ )*dropdown admonition"[^>]*>\s*)'
                     r'<p class="admonition-title">(.*?)</p>', re.DOTALL)
 DIV = re.compile(r"<(/?)div\b")
-SCRIPT = re.compile(r'<script (?=src="[^"]*/([\w.-]+)\.js)')
+SCRIPT = re.compile(r'<script (?=src="(?:[^"]*/)?([\w.-]+)\.js)')
 # The icons are fonts (offline.py), and nothing else of Bootstrap's script is used.
 UNUSED = "bootstrap", "fontawesome"
 UNUSED_TAG = re.compile(rf"<(?:link|script)[^>]*scripts/(?:{'|'.join(UNUSED)})\.js[^>]*>"

@@ -2,7 +2,7 @@
 // lead to the section before and after.
 "use strict";
 
-addEventListener("DOMContentLoaded", () => {
+(() => {
   const links = [...document.querySelectorAll("#pst-page-toc-nav a[href^='#']:not([href='#'])")];
   if (links.length < 5) return;
   const sections = links.map((link) => document.getElementById(link.hash.slice(1)));
@@ -45,4 +45,4 @@ addEventListener("DOMContentLoaded", () => {
     waiting = true;
   }, { passive: true });
   requestAnimationFrame(follow);
-});
+})();

@@ -1,9 +1,13 @@
-// Each copy button says which cell's code it copies. They come when their library has loaded.
-(function name() {
-  const cells = document.querySelectorAll("div.cell");
-  const inside = "div.cell_input div.highlight";
-  if (document.readyState !== "complete" || document.querySelector(`${inside}:not(:has(.copybtn))`))
-    return setTimeout(name, 250);
-  cells.forEach((cell, i) => cell.querySelectorAll(".copybtn").forEach(
-    button => { button.ariaLabel = `Copy the code of cell ${i + 1}`; }));
-})();
+// A cell's code is copied by its button, which says so for a moment. Where the browser keeps the
+// clipboard to itself, the code is marked.
+document.addEventListener("click", async ({ target }) => {
+  const button = target.closest(".copybtn"), code = button?.previousElementSibling;
+  if (!button) return;
+  try {
+    await navigator.clipboard.writeText(code.textContent.trimEnd());
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  } catch {
+    getSelection().selectAllChildren(code);
+  }
+});

@@ -1,6 +1,6 @@
 // Plots and drawings are enlarged by a click, a touch or their button. Esc, a click or the
 // button closes them again. Without scripts the pictures stay as they are.
-document.addEventListener("DOMContentLoaded", () => {
+(() => {
   const dialog = document.createElement("dialog");
   dialog.className = "enlarged";
   dialog.innerHTML = '<div tabindex="0" autofocus></div><button type="button">Close</button>';
@@ -24,4 +24,4 @@ document.addEventListener("DOMContentLoaded", () => {
       dialog.showModal();
     });
   }
-});
+})();

@@ -1,8 +1,8 @@
-// Formulas are marked and copied as a whole, as TeX. The keyboard scrolls formulas, code and tables
-// that are wider than their place; a fading edge tells of such formulas.
+// Formulas are marked and copied as a whole, as TeX. The keyboard scrolls formulas, code, tables and
+// pictures that are wider than their place; a fading edge tells of formulas and pictures.
 const FORMULA = "mjx-container";
 const PLACES = "span.math, div.math > mjx-container, pre, .cell_output > .output, " +
-  ".pst-scrollable-table-container";
+  ".pst-scrollable-table-container, .picture.whole";
 
 document.addEventListener("selectionchange", () => {
   const selection = getSelection(), some = !selection.isCollapsed;
@@ -31,17 +31,21 @@ document.addEventListener("copy", (event) => {
   event.preventDefault();
 });
 
-addEventListener("DOMContentLoaded", () => {
-  const look = (one) => {
+(() => {
+  // Ask first and change afterwards: between a change and a question all is laid out anew.
+  const look = (places) => places.map((one) => {
     const room = one.scrollWidth - one.clientWidth, at = one.scrollLeft;
-    one.classList.toggle("wide", room > 1);
-    one.dataset.more = `${at > 0 ? "left" : ""} ${at < room - 1 ? "right" : ""}`;
-    if (room > 1) one.tabIndex = 0;
+    return [one, room > 1, at > 0 ? "left" : "", at < room - 1 ? "right" : ""];
+  }).forEach(([one, wide, ...more]) => {
+    if (!wide && !one.classList.contains("wide")) return;
+    one.classList.toggle("wide", wide);
+    one.dataset.more = more.join(" ");
+    if (wide) one.tabIndex = 0;
     else one.removeAttribute("tabindex");
-  };
-  const sizes = new ResizeObserver((entries) => entries.forEach((entry) => look(entry.target)));
-  for (const one of document.querySelectorAll(PLACES)) {
-    sizes.observe(one);
-    one.addEventListener("scroll", () => look(one));
-  }
-});
+  });
+  const sizes = new ResizeObserver((entries) => look(entries.map((entry) => entry.target)));
+  for (const one of document.querySelectorAll(PLACES)) sizes.observe(one);
+  document.addEventListener("scroll", ({ target }) => {
+    if (target.matches?.(PLACES)) look([target]);
+  }, { capture: true, passive: true });
+})();

@@ -2,7 +2,7 @@
 // the mouse or the keyboard is on it. Escape closes it. A touch follows the link at once.
 "use strict";
 
-addEventListener("DOMContentLoaded", () => {
+(() => {
   const article = document.querySelector("article");
   if (!article || !("popover" in article)) return;
   const card = article.appendChild(document.createElement("div"));
@@ -81,4 +81,4 @@ addEventListener("DOMContentLoaded", () => {
   addEventListener("scroll", () => {
     if (shown && !shown.matches(":hover, :focus-visible") && !card.matches(":hover")) hide();
   }, { passive: true });
-});
+})();

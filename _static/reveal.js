@@ -4,14 +4,11 @@
 const reveal = () => {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (!target) return;
-  for (let box; (box = target.closest(".toggle-hidden")); )
-    box.querySelector(".toggle-button").click();
-  const folded = target.closest("details:not([open])");
-  if (folded) folded.open = true;
+  for (let box; (box = target.closest("details:not([open])")); ) box.open = true;
   target.scrollIntoView();
 };
 
-// After the scripts that fold; a link that is clicked again changes no address.
+// Once pictures have their room; a link that is clicked again changes no address.
 addEventListener("load", () => location.hash && reveal());
 addEventListener("hashchange", reveal);
 addEventListener("click", (event) => {

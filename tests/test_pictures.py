@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tools.extensions.panels import SVG, stacked
-from tools.extensions.pictures import COLORS, GROUND, HEX, darken, turned
+from tools.extensions.pictures import COLORS, GROUND, HEX, STACKED, TEXT, darken, places, turned
+from tools.extensions.raceplots import d2l, for_phone, limit
 from tools.shared.source import ROOT
 
 DRAWN = [*(ROOT / "figures").glob("*.svg"), *(ROOT / "published").glob("*/*.svg")]
@@ -83,16 +84,17 @@ def test_lines_turn_and_pixels_and_what_stands_on_them_stay(tmp_path):
     assert named["on dark pixels"] and named["on light pixels"] and not named["A title"]
     assert not named["Of both"]
     assert len(re.findall("#ffffff", there)) == 1  # the white text
+    assert f'style="fill: #{bytes(TEXT).hex()}"' in there  # the image's ground
 
 
 @pytest.fixture
 def plot(tmp_path):
     """Makes a figure of panels and a legend, as SVG."""
-    def make(*grid, **options):
+    def make(*grid, title=None, **options):
         fig, axes = plt.subplots(*grid, figsize=(8, 3), layout="constrained", **options)
         for i, ax in enumerate(np.ravel(axes)):
             ax.plot([1, 2], label=f"line {i}")
-            ax.set_title(f"panel {i}")
+            ax.set_title(title or f"panel {i}")
         fig.legend(loc="outside lower center", ncol=4)
         fig.savefig(tmp_path / "plot.svg")
         plt.close(fig)
@@ -141,6 +143,32 @@ def test_the_columns_of_a_grid_stand_below_each_other(plot):
     whole = float(re.findall(r'viewBox="0 0 \S+ ([\d.]+)', light)[0])
     assert first[1][3] == second[1][3] > 0.75 * whole  # a view holds both rows
     assert second[0][1] > first[0][1] and legend
+
+
+def test_a_title_of_all_panels_is_said_once(plot):
+    different = views(stacked(plot(1, 2)))[1]
+    same = views(stacked(plot(1, 2, title="panel 0")))[1]
+    assert same[1][1][3] < different[1][1][3] - 5 and same[0][1][3] == different[0][1][3]
+
+
+def test_a_caption_says_where_panels_stand_on_a_phone():
+    figure = ('<figure><source srcset="a-narrow.svg"><figcaption>Forward (left), what is left '
+              "(right). Left without it</figcaption></figure>")
+    said = STACKED.sub(places, figure)
+    row = re.sub(r'<span class="in-stack">\w+</span>', "", said)
+    phone = re.sub(r'<span class="in-row">\w+</span>', "", said)
+    assert re.sub("</?span[^>]*>", "", row) == figure
+    assert "Forward (above), what is left (below). Above without it" in re.sub(
+        "</?span[^>]*>", "", phone)
+
+
+def test_a_race_of_one_panel_is_narrow_on_a_phone():
+    times = {"median": 3, "low": 2, "high": 4}
+    one, _ = d2l([{"network": "d2l's LeNet", "accuracy": 0.8, "source": "d2l-en, 1", "passed": 1,
+                   "runs": 1, "ratio": times}])
+    assert for_phone(one) and one.get_figwidth() < 5
+    two, _ = limit([{"network": "LeNet", "ratio": times, "share": 0.5}])
+    assert not for_phone(two)
 
 
 @pytest.mark.parametrize("grid", [(1, 1), (2, 1)])

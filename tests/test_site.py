@@ -36,6 +36,7 @@ PAGES = [*CHAPTERS, "chapters/scaling", "index", "results", "references"]
 ALL_PAGES = [*PAGES, "genindex", "search"]
 # Side bars glide, colours fade.
 AT_REST = "document.getAnimations().every(one => one.playState != 'running')"
+ALL_LAID_OUT = "section, div.cell { content-visibility: visible !important; }"
 NARROW, PHONE, TABLET, DESKTOP = 320, 390, 768, 1440
 
 
@@ -144,7 +145,7 @@ def test_the_small_fonts_have_the_icons(site):
 def test_fits_the_width(opened, width):
     opened.page.set_viewport_size({"width": width, "height": 900})
     # What is not laid out cannot stick out.
-    opened.page.add_style_tag(content="section { content-visibility: visible !important; }")
+    opened.page.add_style_tag(content=ALL_LAID_OUT)
     assert opened.page.evaluate("document.scrollingElement.scrollWidth") <= width
     wait_for(lambda: opened.page.evaluate(AT_REST))
     shown, clipped = opened.page.evaluate("""() => {
@@ -314,7 +315,7 @@ def test_code_has_copy_buttons_and_solutions_are_folded(site, browser):
     solution = page.locator(".solution.dropdown").first
     content = solution.locator(".cell, p:not(.admonition-title)").first
     assert not content.is_visible()
-    solution.locator(".toggle-button").click()
+    solution.locator("summary").click()
     assert content.is_visible()
     assert page.locator("a.left-prev").get_attribute("href") == "batch_norm.html"
     assert page.locator("a.right-next").get_attribute("href") == "densenet.html"
@@ -367,8 +368,7 @@ def test_outputs_stand_apart_from_code_and_keep_their_columns(site, browser, the
     page, _ = visit(browser, (site / "chapters" / "batch_norm.html").as_uri(),
                     color_scheme=theme, viewport={"width": NARROW, "height": 800})
     outputs = page.locator(".cell_output > .output:is(.stream, .text_plain, .text_html:has(table))")
-    page.evaluate("""() => document.querySelectorAll('.bd-article > section > section').forEach(
-        one => one.style.contentVisibility = 'visible')""")  # as if a reader had been everywhere
+    page.add_style_tag(content=ALL_LAID_OUT)  # as if a reader had been everywhere
     wait_for(lambda: outputs.evaluate_all(
         "all => all.every(one => one.tabIndex == 0 || one.scrollWidth <= one.clientWidth + 1)"))
     found = outputs.evaluate_all("""all => all.map(one => [
@@ -381,6 +381,40 @@ def test_outputs_stand_apart_from_code_and_keep_their_columns(site, browser, the
     assert {ground for ground, *_ in found} != {code} and all(whole for *_, whole in found)
     scrolled = [focus for _, scrolls, focus, _ in found if scrolls]
     assert len(scrolled) > 10 and set(scrolled) == {0}  # by keyboard, too
+    page.context.close()
+
+
+def test_a_copy_button_copies_its_cell(server, browser):
+    page, wrong = visit(browser, f"{server.url}chapters/resnet.html",
+                        permissions=["clipboard-read", "clipboard-write"])
+    button = page.locator("button.copybtn").first
+    code = button.locator("xpath=preceding-sibling::pre").inner_text()
+    button.press("Enter")
+    wait_for(lambda: button.inner_text() == "Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == code.strip()
+    wait_for(lambda: button.inner_text() == "Copy")
+    assert wrong == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", [NARROW, PHONE, DESKTOP])
+def test_menus_open_and_close_by_keyboard_and_stay_on_the_screen(site, browser, width):
+    page, wrong = visit(browser, (site / "chapters" / "resnet.html").as_uri(),
+                        viewport={"width": width, "height": 800})
+    buttons = page.locator(".bd-header-article .dropdown-toggle")
+    for button in buttons.all():
+        menu = button.locator("xpath=following-sibling::ul")
+        button.press("Enter")
+        box = menu.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width
+        page.keyboard.press("Tab")
+        page.keyboard.press("Escape")
+        assert not menu.is_visible() and button.evaluate("one => one === document.activeElement")
+        assert button.get_attribute("aria-expanded") == "false"
+    buttons.first.click()
+    page.locator("h1").click()
+    assert buttons.count() == 3 and page.locator(".dropdown-menu:visible").count() == 0
+    assert wrong == []
     page.context.close()
 
 
@@ -663,7 +697,7 @@ def test_on_paper_nothing_is_folded(site, browser):
     page, _ = visit(browser, (site / "chapters" / "resnet.html").as_uri())
     assert page.locator("details:not([open])").count() > 3
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert page.locator("details:not([open]), .toggle-hidden").count() == 0
+    assert page.locator("details:not([open])").count() == 0
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.locator("details:not([open])").count() > 3
     page.context.close()

@@ -1,12 +1,11 @@
 """A Sphinx extension: the site needs no other host, and loads no more than it shows.
 
-The theme brings its icons twice, as a script of 1.5 MB and as fonts; the site keeps the fonts,
-with the icons it shows.
+The theme brings its icons twice, as a script of 1.5 MB and as fonts; the site keeps the fonts
+(lean.py drops the script), with the icons it shows.
 """
 import re
 from pathlib import Path
 
-from docutils import nodes
 from fontTools import subset
 
 
@@ -34,40 +33,10 @@ def shown_icons(out):
 
 
 def shrink_icons(out):
-    """Keep the icons that are shown, as fonts alone."""
+    """Keep the icons that are shown."""
     icons = shown_icons(out)
     for path in (out / "_static" / "vendor" / "fontawesome" / "webfonts").glob("*.woff2"):
         shrink_font(path, path, icons)
-    script = out / "_static" / "scripts" / "fontawesome.js"
-    script.write_text("// The icons are fonts: see offline.py.\n", encoding="utf-8")
-
-
-# What the theme asks for its width when a page is loaded, to let the keyboard scroll it: on a
-# long page that takes a phone seconds. _static/formulas.js asks when it comes into view.
-MEASURED = ('["pre",".nboutput > .output_area",".cell_output > .output",".jp-RenderedHTMLCommon",'
-            '".pst-scrollable-table-container"]')
-
-
-def measure_later(out):
-    """Let the theme's script ask for no widths."""
-    script = out / "_static" / "scripts" / "pydata-sphinx-theme.js"
-    text = script.read_text(encoding="utf-8")
-    if MEASURED not in text:
-        print(f"{script.name} is another one than offline.py knows: pages open more slowly.")
-    script.write_text(text.replace(MEASURED, '[":not(*)"]'), encoding="utf-8")
-
-
-def drop_thebe(_app, _page, _template, context, _doctree):
-    """Leave out Thebe, which Jupyter Book always brings and which needs a server."""
-    for kind in "script_files", "css_files":
-        context[kind] = [file for file in context[kind]
-                         if "thebe" not in f"{file.filename} {file.attributes.get('body')}"]
-
-
-def drop_thebe_settings(_app, doctree, _page):
-    """Leave out what Thebe writes at a page's end."""
-    for node in [one for one in doctree.findall(nodes.raw) if "thebe" in one.astext()]:
-        node.parent.remove(node)
 
 
 # The pages load from their own folder alone, opened as a file or from a server. Their inline
@@ -83,16 +52,13 @@ def forbid_other_hosts(_app, _page, _template, context, _doctree):
 
 
 def finish(app, exception):
-    """See to the finished site's icons, and to the theme's script."""
+    """See to the finished site's icons."""
     if not exception and app.builder.format == "html":
         shrink_icons(Path(app.outdir))
-        measure_later(Path(app.outdir))
 
 
 def setup(app):
-    """See to every page; the rest waits until the site is built."""
-    app.connect("html-page-context", drop_thebe)
-    app.connect("doctree-resolved", drop_thebe_settings, priority=900)  # once they are there
+    """See to every page; the icons wait until the site is built."""
     app.connect("html-page-context", forbid_other_hosts)
     app.connect("build-finished", finish)
     return {"parallel_read_safe": True}

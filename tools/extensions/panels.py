@@ -61,6 +61,13 @@ def has_scale(axes):
     return any(part.get("id", "").startswith("text") for part in left.iter())
 
 
+def title(axes, inner):
+    """The letters of what stands above a plot's frame."""
+    return [part.get("{http://www.w3.org/1999/xlink}href") for text in axes.findall(f"{SVG}g")
+            if text.get("id", "").startswith("text") and box(corners(text)).y1 <= inner.y0
+            for part in text.iter(f"{SVG}use")]
+
+
 def grid(figure):
     """The columns of a figure's panels, from the left: each a list of (axes, frame), from above.
 
@@ -80,7 +87,8 @@ def grid(figure):
 def panels(figure):
     """A list of boxes for each column of panels; none where no panels are side by side.
 
-    A column whose scale stands at the first one's left takes that with it.
+    A column whose scale stands at the first one's left takes that with it. A title that is the
+    first one's is not said again.
     """
     columns = grid(figure)
     if not columns or not has_scale(columns[0][0][0]):
@@ -88,11 +96,14 @@ def panels(figure):
     around = [Bbox.union([box(corners(part)) for part, _ in column]) for column in columns]
     top, bottom = min(one.y0 for one in around), max(one.y1 for one in around)
     scale, found = (around[0].x0, columns[0][0][1].x0 - GAP), []
+    first = title(*columns[0][0])
     for column, outer in zip(columns, around, strict=True):
         part, inner = column[0]
         spans = [(outer.x0, outer.x1)] if has_scale(part) else [
             scale, (inner.x0 - GAP, outer.x1)]
-        found.append([Bbox([(x0, top), (x1, bottom)]) for x0, x1 in spans])
+        again = found and len(columns) < 4 and first and title(part, inner) == first
+        y0 = inner.y0 - GAP if again else top
+        found.append([Bbox([(x0, y0), (x1, bottom)]) for x0, x1 in spans])
     return found
 
 
@@ -112,13 +123,18 @@ def length(row):
     return sum(piece.width for parts in row for piece in parts)
 
 
+def beside(columns):
+    """How many columns of panels stand beside each other on a phone."""
+    return 1 if columns < 4 else 2
+
+
 def rows(figure):
     """The rows of the stacked picture, and its width; none where no panels are side by side."""
     found = panels(figure)
     if not found:
         return [], 0
-    beside = 1 if len(found) < 4 else 2
-    middle = [found[i:i + beside] for i in range(0, len(found), beside)]
+    number = beside(len(found))
+    middle = [found[i:i + number] for i in range(0, len(found), number)]
     width, above, below = max(map(length, middle)), [], []
     for part in figure:
         if part.get("id", "").startswith(("legend", "text")):

@@ -1,8 +1,9 @@
 """A Sphinx extension: each plot and drawing also in colours for the dark, and for phones.
 
 In the dark lines, text and tints change; pixels, such as photographs and colour maps, and text
-on them do not. On a phone panels stand below each other. The page loads what it shows, when it
-comes into view; ``_static/enlarge.js`` enlarges it.
+on them do not. On a phone panels stand below each other, and a caption says so; what has one
+panel scrolls there. The page loads what it shows, when it comes into view;
+``_static/enlarge.js`` enlarges it.
 """
 import re
 from pathlib import Path
@@ -20,6 +21,12 @@ COLORS = [(0, 0, 0), (0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167)
           (230, 159, 0), (86, 180, 233), (240, 228, 66)]
 HEX = re.compile(r"#[0-9a-fA-F]{6}\b")
 IMAGE = re.compile(r'<img [^>]*src="([^"]*_images/)([^"/]+)\.svg"[^>]*>')
+FIGURE = re.compile(r"<figure .*?</figure>", re.DOTALL)
+LARGE = 500  # points: letters are too small where a phone shows all of it
+STACKED = re.compile(r'-narrow\.svg.*?<figcaption>(.*?)</figcaption>', re.DOTALL)
+# What a caption calls panels, and what they are on a phone.
+PLACES = {"left": "above", "right": "below"}
+SIDE = re.compile(r"\b(left|right)(?=\)| without\b| with\b)", re.IGNORECASE)
 ElementTree.register_namespace("", SVG[1:-1])
 ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
 
@@ -54,6 +61,15 @@ def on_pixels(axes):
                 yield part
 
 
+def lighten_ground(root):
+    """Keep an image's ground light: where it has no pixel is not where its colour map is dark."""
+    for axes in root.iter(f"{SVG}g"):
+        if axes.get("id", "").startswith("axes") and axes.find(f".//{SVG}image") is not None:
+            ground = axes.find(f"{SVG}g[@id]/{SVG}path")
+            if ground is not None:  # without a frame there is none
+                ground.set("style", f"fill: #{bytes(TEXT).hex()}")
+
+
 def darken(svg):
     """The text of an SVG file, in colours for the dark."""
     root = ElementTree.fromstring(svg)
@@ -63,15 +79,31 @@ def darken(svg):
         for name in {"style", "fill", "stroke"} & part.attrib.keys():
             if part not in still:
                 part.attrib[name] = HEX.sub(turned, part.attrib[name])
+    lighten_ground(root)
     for part, color in [(root, TEXT), *((text, (0, 0, 0)) for text in stay)]:
         part.set("fill", "#" + bytes(color).hex())  # of what says nothing
     return ElementTree.tostring(root, "unicode")
+
+
+def width(svg):
+    """A picture's width in points."""
+    return float(re.findall(r'viewBox="\S+ \S+ (\S+) \S+"', svg)[0])
 
 
 def size(svg):
     """A picture's size as attributes, so that the page keeps its room."""
     width, height = re.findall(r'viewBox="\S+ \S+ (\S+) (\S+)"', svg)[0]
     return f'width="{float(width) * 4 / 3:.0f}" height="{float(height) * 4 / 3:.0f}"'
+
+
+def places(found):
+    """A caption of panels that stand below each other on a phone, with the words for both."""
+    def both(word):
+        there = PLACES[word[0].lower()]
+        there = there.capitalize() if word[0][0].isupper() else there
+        return (f'<span class="in-row">{word[0]}</span><span class="in-stack">{there}</span>')
+
+    return found[0].replace(found[1], SIDE.sub(both, found[1]))
 
 
 def replace(app, _page, _template, context, _doctree):
@@ -82,7 +114,9 @@ def replace(app, _page, _template, context, _doctree):
     def pictures(found):
         tag, path, stem = found[0], found[1], found[2]
         whole = sources[f"{stem}.svg"].read_text(encoding="utf-8")
-        narrow, html = stacked(whole), ""
+        drawn = sources[f"{stem}.svg"].with_name(f"{stem}-narrow.svg")
+        narrow = drawn.read_text(encoding="utf-8") if drawn.exists() else stacked(whole)
+        html = ""
         folder.mkdir(exist_ok=True)
         for end, color in ("", str), ("-dark", darken):
             (folder / f"{stem}{end}.svg").write_text(color(whole), encoding="utf-8")
@@ -93,10 +127,12 @@ def replace(app, _page, _template, context, _doctree):
                          f'srcset="{path}{stem}{end}-narrow.svg">')
             image = tag.replace(f"{stem}.svg", f"{stem}{end}.svg")
             html += f'{image.replace("<img", f"<img loading=lazy {size(whole)}")}</picture>'
-        return f'<span class="picture">{html}</span>'
+        kind = "" if narrow else " whole large" if width(whole) > LARGE else " whole"
+        return f'<span class="picture{kind}">{html}</span>'
 
     if "body" in context:
-        context["body"] = IMAGE.sub(pictures, context["body"])
+        body = IMAGE.sub(pictures, context["body"])
+        context["body"] = FIGURE.sub(lambda figure: STACKED.sub(places, figure[0]), body)
 
 
 def setup(app):

@@ -84,11 +84,21 @@ def told(result):
 
 
 def picture(name, drawn):
-    """A Figure as SVG (site) and PDF (print); returns the path for a directive."""
+    """A Figure as SVG (site) and PDF (print); returns the path for a directive.
+
+    Beside them is its SVG for a phone, if it has one panel.
+    """
     PICTURES.mkdir(parents=True, exist_ok=True)
-    for kind in ("svg", "pdf"):
+
+    def save(end, kind):
         with mpl.rc_context(STYLE):
-            drawn.savefig(PICTURES / f"{name}.{kind}", transparent=True, metadata=METADATA[kind])
+            drawn.savefig(PICTURES / f"{name}{end}.{kind}", transparent=True,
+                          metadata=METADATA[kind])
+
+    save("", "svg")
+    save("", "pdf")
+    if raceplots.for_phone(drawn):
+        save("-narrow", "svg")
     return f"/{PICTURES.relative_to(ROOT).as_posix()}/{name}.*"
 
 

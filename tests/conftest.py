@@ -1,5 +1,6 @@
 """What the tests share: a small data set, and the whole book, executed and built."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from urllib.error import URLError
 import hypothesis
 import pytest
 from playwright.sync_api import sync_playwright
+from xdist.scheduler import LoadScopeScheduling
 
 from tools.shared.execution import THREADS
 from tools.shared.source import ROOT
@@ -23,6 +25,8 @@ FOURTH = Path(__file__).with_name("fourth_chapter.md")
 TREE = ("_config.yml", "_toc.yml", "CITATION.cff", "index.md", "results.md", "references.md",
         "references.bib", "requirements.txt", "pyproject.toml", "_static", "_templates",
         "benchmarks", "chapters", "figures", "published", "tools")
+OF_THE_BOOK = {path.name for path in FOURTH.parent.glob("test_*.py") if re.search(
+    r"^def test_\w+\([^)]*\bbook\b", path.read_text(encoding="utf-8"), re.MULTILINE)}
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -32,6 +36,19 @@ def pytest_runtest_makereport(item):
     if report.skipped and os.environ.get("NO_SKIPS") and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and NO_SKIPS is set: {report.longrepr}"
+
+
+class Scheduling(LoadScopeScheduling):
+    """Tests of one file run in one process; so do all files with tests of the whole ``book``."""
+
+    def _split_scope(self, nodeid):
+        file = Path(nodeid.partition("::")[0]).name
+        return "book" if file in OF_THE_BOOK else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Which process runs which tests."""
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +85,7 @@ def executed_at(root):
 
 @pytest.fixture(scope="session")
 def book(tmp_path_factory, stand_in):
-    """A copy of the book with a fourth chapter, executed and built."""
+    """A copy of the book with a fourth chapter, executed and built: once, see ``Scheduling``."""
     root = tmp_path_factory.mktemp("book")
     copy_tree(root)
     shutil.copy(FOURTH, root / "chapters" / "scaling.md")

@@ -1,5 +1,4 @@
 """The runner and the store: progress, failures, interruption, what is executed again."""
-import json
 import os
 import re
 import shutil
@@ -227,12 +226,3 @@ def test_only_imported_modules_count(tmp_path):
     (tmp_path / "c.py").write_text("")
     found = store.modules(["%matplotlib inline", "import a as one"], tmp_path)
     assert list(found) == ["a.py", "b.py"]
-
-
-def test_the_list_of_outputs(book):
-    told = tool(book, "outputs", "--own", "--cells").stdout
-    assert "scaling: it was never published" in told
-    assert re.search(r"_build/outputs/scaling/\w+: a drawn stand-in, budget smoke", told)
-    assert re.search(r"cell \d+: .*\.svg", told) and store.FACTS in told
-    run = next((book / "_build" / "outputs" / "scaling").glob("*/run.json"))
-    assert json.loads(run.read_text())["place"]["budget"] == "smoke"

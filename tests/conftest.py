@@ -60,6 +60,15 @@ def stand_in(tmp_path_factory):
                         progress=False)
 
 
+@pytest.fixture(scope="session")
+def few_images(tmp_path_factory):
+    """A folder with half as many: 1,030 to train on are left, for what only has to run."""
+    from tools import standin
+
+    return standin.make(tmp_path_factory.mktemp("few"), num_train=6030, num_test=520,
+                        progress=False)
+
+
 def copy_tree(root):
     """Copy what the book is made of into an empty folder."""
     for name in TREE:
@@ -84,8 +93,8 @@ def executed_at(root):
 
 
 @pytest.fixture(scope="session")
-def book(tmp_path_factory, stand_in):
-    """A copy of the book with a fourth chapter, executed and built: once, see ``Scheduling``."""
+def executed(tmp_path_factory, few_images):
+    """A copy of the book with a fourth chapter, executed: once, see ``Scheduling``."""
     root = tmp_path_factory.mktemp("book")
     copy_tree(root)
     shutil.copy(FOURTH, root / "chapters" / "scaling.md")
@@ -93,16 +102,27 @@ def book(tmp_path_factory, stand_in):
     (root / "_toc.yml").write_text(toc.replace("  - caption: Epilogue",
                                                "      - file: chapters/scaling\n"
                                                "  - caption: Epilogue"), encoding="utf-8")
-    environment = {"BUDGET": "smoke", "FASHION_MNIST_ROOT": str(stand_in)}
-    executed = tool(root, "run", **environment)
-    assert executed.returncode == 0, executed.stdout[-5000:]
-    kept = executed_at(root)
-    assert len(kept) == len(list((root / "chapters").glob("*.md")))
-    built = tool(root, "book", "--own", **environment)
-    assert built.returncode == 0, built.stdout[-5000:]
-    assert executed_at(root) == kept, "the build executed a chapter"
-    assert "on a drawn stand-in" in built.stdout and "smoke budget" in built.stdout
+    done = tool(root, "run", BUDGET="smoke", FASHION_MNIST_ROOT=str(few_images))
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert len(executed_at(root)) == len(list((root / "chapters").glob("*.md")))
     return root
+
+
+@pytest.fixture(scope="session")
+def typeset(executed):
+    """How its PDF was made; without TeX it was not."""
+    return tool(executed, "pdf", "--own")
+
+
+@pytest.fixture(scope="session")
+def book(executed, typeset):
+    """The copy with its site; the PDF was there before, so that the site leads to it."""
+    kept = executed_at(executed)
+    built = tool(executed, "book", "--own", BUDGET="smoke")
+    assert built.returncode == 0, built.stdout[-5000:]
+    assert executed_at(executed) == kept, "the build executed a chapter"
+    assert "on a drawn stand-in" in built.stdout and "smoke budget" in built.stdout
+    return executed
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,5 @@
 """The whole book at the smoke budget on the stand-in: it runs, it builds, nothing is missing."""
+import functools
 import json
 import re
 import statistics
@@ -20,6 +21,7 @@ CHAPTERS = source.chapter_names()
 NUMBERED = source.chapter_names(numbered=True)
 
 
+@functools.cache  # a chapter is long; no test changes what it gets
 def page(book, name):
     """A built page, parsed."""
     html = (book / "_build" / "html" / f"{name}.html").read_text(encoding="utf-8")

@@ -35,10 +35,10 @@ def smoke(monkeypatch, stand_in):
 
 @pytest.fixture(scope="module")
 def raced(tmp_path_factory):
-    """The folder with the results of one command that runs all races, on few images: 130 are
+    """The folder with the results of one command that runs all races, on few images: 520 are
     left to train on."""
     folder, root = map(tmp_path_factory.mktemp, ("raced", "few"))
-    standin.make(root, num_train=5130, num_test=520, progress=False)
+    standin.make(root, num_train=5520, num_test=520, progress=False)
     with pytest.MonkeyPatch.context() as patch:
         run_small(patch, root)
         assert bench.main([*RUN_HERE, "--rounds", "1", "--installed", "--results",

@@ -52,7 +52,7 @@ train: setup  ## Train one chapter's network in several processes: NET=resnet NP
 		--nproc-per-node=$(or $(NPROC),2) -m tools.train $(or $(NET),resnet)
 
 test: setup  ## Run all tests
-	@$(RUN) -m pytest -q tests
+	@$(RUN) -m pytest -q -n 2 tests
 
 formulas: setup  ## List each equation with its cell, check and test
 	@$(RUN) -m tools.formulas

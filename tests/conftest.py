@@ -1,5 +1,6 @@
 """What the tests share: a small data set, and the whole book, executed and built."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from urllib.error import URLError
 import hypothesis
 import pytest
 from playwright.sync_api import sync_playwright
+from xdist.scheduler import LoadScopeScheduling
 
 from tools.shared.execution import THREADS
 from tools.shared.source import ROOT
@@ -23,6 +25,8 @@ FOURTH = Path(__file__).with_name("fourth_chapter.md")
 TREE = ("_config.yml", "_toc.yml", "CITATION.cff", "index.md", "results.md", "references.md",
         "references.bib", "requirements.txt", "pyproject.toml", "_static", "_templates",
         "benchmarks", "chapters", "figures", "published", "tools")
+OF_THE_BOOK = {path.name for path in FOURTH.parent.glob("test_*.py") if re.search(
+    r"^def test_\w+\([^)]*\bbook\b", path.read_text(encoding="utf-8"), re.MULTILINE)}
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -34,12 +38,34 @@ def pytest_runtest_makereport(item):
         report.longrepr = f"{item.nodeid} was skipped, and NO_SKIPS is set: {report.longrepr}"
 
 
+class Scheduling(LoadScopeScheduling):
+    """Tests of one file run in one process; so do all files with tests of the whole ``book``."""
+
+    def _split_scope(self, nodeid):
+        file = Path(nodeid.partition("::")[0]).name
+        return "book" if file in OF_THE_BOOK else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Which process runs which tests."""
+    return Scheduling(config, log)
+
+
 @pytest.fixture(scope="session")
 def stand_in(tmp_path_factory):
     """A folder with a small stand-in data set, as FASHION_MNIST_ROOT wants it."""
     from tools import standin
 
     return standin.make(tmp_path_factory.mktemp("stand-in"), num_train=8000, num_test=1000,
+                        progress=False)
+
+
+@pytest.fixture(scope="session")
+def few_images(tmp_path_factory):
+    """A folder with half as many: 1,030 to train on are left, for what only has to run."""
+    from tools import standin
+
+    return standin.make(tmp_path_factory.mktemp("few"), num_train=6030, num_test=520,
                         progress=False)
 
 
@@ -67,8 +93,8 @@ def executed_at(root):
 
 
 @pytest.fixture(scope="session")
-def book(tmp_path_factory, stand_in):
-    """A copy of the book with a fourth chapter, executed and built."""
+def executed(tmp_path_factory, few_images):
+    """A copy of the book with a fourth chapter, executed: once, see ``Scheduling``."""
     root = tmp_path_factory.mktemp("book")
     copy_tree(root)
     shutil.copy(FOURTH, root / "chapters" / "scaling.md")
@@ -76,16 +102,27 @@ def book(tmp_path_factory, stand_in):
     (root / "_toc.yml").write_text(toc.replace("  - caption: Epilogue",
                                                "      - file: chapters/scaling\n"
                                                "  - caption: Epilogue"), encoding="utf-8")
-    environment = {"BUDGET": "smoke", "FASHION_MNIST_ROOT": str(stand_in)}
-    executed = tool(root, "run", **environment)
-    assert executed.returncode == 0, executed.stdout[-5000:]
-    kept = executed_at(root)
-    assert len(kept) == len(list((root / "chapters").glob("*.md")))
-    built = tool(root, "book", "--own", **environment)
-    assert built.returncode == 0, built.stdout[-5000:]
-    assert executed_at(root) == kept, "the build executed a chapter"
-    assert "on a drawn stand-in" in built.stdout and "smoke budget" in built.stdout
+    done = tool(root, "run", BUDGET="smoke", FASHION_MNIST_ROOT=str(few_images))
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert len(executed_at(root)) == len(list((root / "chapters").glob("*.md")))
     return root
+
+
+@pytest.fixture(scope="session")
+def typeset(executed):
+    """How its PDF was made; without TeX it was not."""
+    return tool(executed, "pdf", "--own")
+
+
+@pytest.fixture(scope="session")
+def book(executed, typeset):
+    """The copy with its site; the PDF was there before, so that the site leads to it."""
+    kept = executed_at(executed)
+    built = tool(executed, "book", "--own", BUDGET="smoke")
+    assert built.returncode == 0, built.stdout[-5000:]
+    assert executed_at(executed) == kept, "the build executed a chapter"
+    assert "on a drawn stand-in" in built.stdout and "smoke budget" in built.stdout
+    return executed
 
 
 @pytest.fixture(scope="module")

@@ -10,28 +10,47 @@ import torch
 import lab
 from benchmarks import bench, best, common, costs, loops, networks
 from benchmarks.opponents import CONTESTANTS, HERE, environments, worker
+from tools import standin
 from tools.extensions import raceplots, races, racetables
 from tools.shared.definitions import definitions
 from tools.shared.execution import THREADS
 from tools.shared.source import ROOT, chapter_names
 
+RUN_HERE = sorted(set(bench.RACES) - {"build"})
 RECORDS = bench.read(ROOT / "benchmarks" / "results" / "amd-epyc-2-threads.json")
+
+
+def run_small(patch, root):
+    """Set the smallest budget on the data there, in a race's environment."""
+    patch.setenv("BUDGET", "smoke")
+    for name, value in bench.environment(str(root)).items():
+        patch.setenv(name, value)
 
 
 @pytest.fixture
 def smoke(monkeypatch, stand_in):
     """The smallest budget on the stand-in, in a race's environment."""
-    monkeypatch.setenv("BUDGET", "smoke")
-    for name, value in bench.environment(str(stand_in)).items():
-        monkeypatch.setenv(name, value)
+    run_small(monkeypatch, stand_in)
 
 
-@pytest.mark.parametrize("name", sorted(set(bench.RACES) - {"build"}))
-def test_races_run_and_are_kept(smoke, tmp_path, name):
-    assert bench.main([name, "--rounds", "1", "--installed", "--results", str(tmp_path)]) == 0
-    [path] = tmp_path.glob("*.json")
+@pytest.fixture(scope="module")
+def raced(tmp_path_factory):
+    """The folder with the results of one command that runs all races, on few images: 520 are
+    left to train on."""
+    folder, root = map(tmp_path_factory.mktemp, ("raced", "few"))
+    standin.make(root, num_train=5520, num_test=520, progress=False)
+    with pytest.MonkeyPatch.context() as patch:
+        run_small(patch, root)
+        assert bench.main([*RUN_HERE, "--rounds", "1", "--installed", "--results",
+                           str(folder)]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("name", RUN_HERE)
+def test_races_run_and_are_kept(raced, name):
+    [path] = raced.glob("*.json")
     [rows] = bench.read(path)[name]["tables"]
-    text = races.race(name, "A caption.", tmp_path)
+    text = races.race(name, "A caption.", raced)
     assert rows and text.count("\n| ") >= len(rows)
     assert ("```{figure}" in text) == (name in raceplots.PLOTS)
 

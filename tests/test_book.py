@@ -1,4 +1,5 @@
 """The whole book at the smoke budget on the stand-in: it runs, it builds, nothing is missing."""
+import functools
 import json
 import re
 import statistics
@@ -12,7 +13,7 @@ from conftest import tool
 
 from tools import formulas
 from tools.extensions import results
-from tools.shared import source
+from tools.shared import markdown, source
 from tools.shared.command import WordsError
 from tools.shared.store import FACTS
 
@@ -20,6 +21,7 @@ CHAPTERS = source.chapter_names()
 NUMBERED = source.chapter_names(numbered=True)
 
 
+@functools.cache  # a chapter is long; no test changes what it gets
 def page(book, name):
     """A built page, parsed."""
     html = (book / "_build" / "html" / f"{name}.html").read_text(encoding="utf-8")
@@ -36,6 +38,20 @@ def test_every_equation_is_on_its_page(book, name):
         tag["id"] for tag in soup.select(".math[id^=equation-eq-]")}
     numbers = [tag.get_text() for tag in soup.select(".eqno")]
     assert len(set(numbers)) == len(labels)
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_numbers_are_those_of_the_notebook(book, name):
+    html = (book / "_build" / "html" / "chapters" / f"{name}.html").read_text(encoding="utf-8")
+    chapter = markdown.Chapter(source.number(name), source.read_chapter(name).cells, {})
+    for label, words in chapter.names.items():
+        if label.startswith("eq-"):
+            assert re.search(rf'id="equation-{label}">\s*<span class="eqno">{re.escape(words)}',
+                             html)
+        if label.startswith("fig-"):
+            shown = words.split()[1]
+            assert re.search(rf'id="{label}".*?<span class="caption-number">Fig. {shown} </span>',
+                             html, re.DOTALL)
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
@@ -167,3 +183,12 @@ def test_a_fourth_chapter_is_taken_up_everywhere(book):
     made = json.loads(done.stdout)
     assert "*Chapter 4 of" in made["cells"][0]["source"]
     assert r"\tag{4.1}" in "".join(cell["source"] for cell in made["cells"])
+
+
+def test_the_list_of_outputs(book):
+    told = tool(book, "outputs", "--own", "--cells").stdout
+    assert "scaling: it was never published" in told
+    assert re.search(r"_build/outputs/scaling/\w+: a drawn stand-in, budget smoke", told)
+    assert re.search(r"cell \d+: .*\.svg", told) and FACTS in told
+    run = next((book / "_build" / "outputs" / "scaling").glob("*/run.json"))
+    assert json.loads(run.read_text())["place"]["budget"] == "smoke"

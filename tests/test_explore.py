@@ -15,13 +15,21 @@ from torch.nn import functional as F
 import explore
 from tools.shared.definitions import definitions
 
+BATCH_NORM, DENSENET = map(definitions, ("batch_norm", "densenet"))
 numbers = st.floats(-5, 5, allow_subnormal=False)
 
 
 def script(function, *args):
     """What a function of explore.js returns."""
+    [told] = scripts(function, [args])
+    return told
+
+
+def scripts(function, calls):
+    """What it returns for each of these arguments."""
     call = (f"const explore = require({json.dumps(str(explore.SCRIPT))});"
-            f"console.log(JSON.stringify(explore.{function}(...{json.dumps(args)})))")
+            f"console.log(JSON.stringify({json.dumps(calls)}.map("
+            f"args => explore.{function}(...args))))")
     done = node(["-e", call], return_completed_process=True, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -44,7 +52,7 @@ def test_normalize(values, gamma, beta):
 @settings(max_examples=8)
 @given(st.lists(numbers, min_size=1, max_size=20), st.floats(0, 0.99), numbers)
 def test_moving_average(values, momentum, start):
-    by_chapter = definitions("batch_norm")["moving_average"](
+    by_chapter = BATCH_NORM["moving_average"](
         torch.tensor(start, dtype=torch.float64), torch.tensor(values, dtype=torch.float64),
         momentum)
     assert script("movingAverage", values, momentum, start) == pytest.approx(by_chapter.tolist())
@@ -63,8 +71,8 @@ def test_shares(kind, layer):
         moved = X.clone()
         moved[n, c] += torch.tensor([[1.0, 2.0], [3.0, 5.0]])
         touched = (layer(moved) - before).abs().flatten(2).amax(2) > 1e-9
-        ours = [[script("shares", kind, 3, 6, [n, c], [i, j]) for j in range(6)] for i in range(4)]
-        assert ours == touched.tolist()
+        ours = scripts("shares", [(kind, 3, 6, [n, c], [i, j]) for i in range(4) for j in range(6)])
+        assert ours == touched.flatten().tolist()
 
 
 @settings(max_examples=20)
@@ -134,13 +142,12 @@ def test_paths(n):
 @settings(max_examples=6)
 @given(st.integers(1, 20), st.integers(1, 12), st.integers(1, 6), st.booleans())
 def test_dense(channels, growth, convs, bottleneck):
-    chapter = definitions("densenet")
-    plain, narrow = chapter["conv_block"], chapter["bottleneck_block"]
+    plain, narrow = DENSENET["conv_block"], DENSENET["bottleneck_block"]
 
     def block(into, out):
         return narrow(into, out) if bottleneck and into > 4 * out else plain(into, out)
 
-    net = nn.Sequential(chapter["DenseBlock"](convs, channels, growth, block=block))
+    net = nn.Sequential(DENSENET["DenseBlock"](convs, channels, growth, block=block))
     ours = script("dense", dict(channels=channels, growth=growth, convs=convs, size=6,
                                 bottleneck=bottleneck, compression=0.5))
     X = torch.randn(2, channels, 6, 6)
@@ -149,7 +156,7 @@ def test_dense(channels, growth, convs, bottleneck):
     counted = sum(layer.weight.numel() if isinstance(layer, nn.Conv2d) else 2 * layer.num_features
                   for layer in net.modules() if isinstance(layer, (nn.Conv2d, nn.BatchNorm2d)))
     assert ours["costs"]["concatenate"]["parameters"] == counted
-    assert ours["costs"]["concatenate"]["work"] == chapter["multiply_adds"](net, X[:1])
+    assert ours["costs"]["concatenate"]["work"] == DENSENET["multiply_adds"](net, X[:1])
     kept = []
     for layer in net.modules():
         if isinstance(layer, (nn.Conv2d, nn.BatchNorm2d)):
@@ -157,7 +164,7 @@ def test_dense(channels, growth, convs, bottleneck):
     net(X[:1])
     assert ours["costs"]["concatenate"]["kept"] == sum(kept)
     wide = nn.Sequential(*[plain(ours["out"], ours["out"]) for _ in range(convs)])
-    assert ours["costs"]["add"]["work"] == chapter["multiply_adds"](
+    assert ours["costs"]["add"]["work"] == DENSENET["multiply_adds"](
         wide, torch.randn(1, ours["out"], 6, 6))
 
 

@@ -6,8 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
-from bs4 import BeautifulSoup
-from conftest import tool
+from test_book import page as parsed
 
 from tools import formulas, pdf
 from tools.extensions import printedcells, printedindex
@@ -23,14 +22,13 @@ HEIGHT = 842
 
 
 @pytest.fixture(scope="module")
-def printed(book):
+def printed(book, typeset):
     """The book's PDF, of the same run as the site."""
     if missing := tex.absent() or [name for name in PROGRAMS if not shutil.which(name)]:
         pytest.skip(f"{', '.join(missing)} is not here: `make pdf` says what to install; "
                     "the tests need poppler-utils and qpdf, too")
-    done = tool(book, "pdf", "--own")
-    assert done.returncode == 0, done.stdout[-5000:]
-    assert "WARNING" not in done.stdout
+    assert typeset.returncode == 0, typeset.stdout[-5000:]
+    assert "WARNING" not in typeset.stdout
     return book / PDF.relative_to(ROOT)
 
 
@@ -97,8 +95,7 @@ def cells(places):
 
 def page(book, name):
     """A page of the site, parsed."""
-    html = (book / "_build" / "html" / "chapters" / f"{name}.html").read_text(encoding="utf-8")
-    return BeautifulSoup(html, "html.parser")
+    return parsed(book, f"chapters/{name}")
 
 
 def latex(book):
@@ -287,8 +284,6 @@ def test_the_tables_of_runs_are_typeset(printed, book):
 
 
 def test_the_site_beside_the_pdf_leads_to_it(printed, book):
-    built = tool(book, "book", "--own")
-    assert built.returncode == 0, built.stdout[-5000:]
     site = book / "_build" / "html"
     assert (site / printed.name).read_bytes() == printed.read_bytes()
     for name in CHAPTERS:

@@ -135,9 +135,9 @@ def test_nbconvert_makes_a_script(name):
     assert resources["output_extension"] == ".py" and "lab.setup(" in script
 
 
-def test_papermill_executes_a_notebook_in_an_empty_folder(tmp_path, stand_in, monkeypatch):
+def test_papermill_executes_a_notebook_in_an_empty_folder(tmp_path, few_images, monkeypatch):
     """With no file of the book at hand, the budget as a parameter."""
-    monkeypatch.setenv("FASHION_MNIST_ROOT", str(stand_in))
+    monkeypatch.setenv("FASHION_MNIST_ROOT", str(few_images))
     monkeypatch.delenv("BUDGET", raising=False)
     folder, nb = tmp_path / "empty", read_chapter(NAMES[0])
     folder.mkdir()

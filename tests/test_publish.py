@@ -57,20 +57,6 @@ def test_no_raw_myst_is_left(made):
     assert joined.count("Solution of Exercise ") == text.count("{solution-start}")
 
 
-@pytest.mark.parametrize("name", chapter_names(numbered=True))
-def test_numbers_are_the_books(name, book):
-    html = (book / "_build" / "html" / "chapters" / f"{name}.html").read_text(encoding="utf-8")
-    chapter = markdown.Chapter(number(name), read_chapter(name).cells, {})
-    for label, words in chapter.names.items():
-        if label.startswith("eq-"):
-            assert re.search(rf'id="equation-{label}">\s*<span class="eqno">{re.escape(words)}',
-                             html)
-        if label.startswith("fig-"):
-            shown = words.split()[1]
-            assert re.search(rf'id="{label}".*?<span class="caption-number">Fig. {shown} </span>',
-                             html, re.DOTALL)
-
-
 def test_a_page_without_a_number_has_figures_without_one():
     chapter = markdown.Chapter(number("epilogue"), read_chapter("epilogue").cells, {})
     assert set(chapter.names.values()) == {"Figure"}

@@ -1,5 +1,4 @@
 """The runner and the store: progress, failures, interruption, what is executed again."""
-import json
 import os
 import re
 import shutil
@@ -83,8 +82,9 @@ def test_runs_and_reuses(small):
     assert "one: done" in told and "two: " not in told
 
 
-def test_prose_comments_and_docstrings_execute_nothing(small):
+def test_what_executes_nothing_and_what_executes_again(small, monkeypatch):
     run(small, "one")
+    # Prose, comments, docstrings.
     write(small, "one", sentence="Another sentence.", second="print('second')  # a comment",
           tags="---\nmystnb:\n  figure:\n    caption: New.\n---\n")
     for name in "lab", "animation":
@@ -92,20 +92,15 @@ def test_prose_comments_and_docstrings_execute_nothing(small):
         path.write_text(path.read_text() + "\n# A new comment.\n")
     path.write_text('"""Another docstring."""\n' + path.read_text().split('"""', 2)[2])
     assert "one: unchanged" in run(small, "one")
-
-
-@pytest.mark.parametrize("change", ["code", "tag", "module", "budget"])
-def test_what_executes_again(small, monkeypatch, change):
-    run(small, "one")
-    if change == "code":
-        write(small, "one", second="print('changed')")
-    elif change == "tag":
-        write(small, "one", tags=":tags: [definition]\n")
-    elif change == "module":
-        path = small / "chapters" / "lab.py"
-        path.write_text(path.read_text() + "\nCHANGED = 1\n")
-    else:
-        monkeypatch.setenv("BUDGET", "cpu")
+    # Code, a tag, a module, the budget.
+    write(small, "one", second="print('changed')")
+    assert "one: done" in run(small, "one")
+    write(small, "one", second="print('changed')", tags=":tags: [definition]\n")
+    assert "one: done" in run(small, "one")
+    path = small / "chapters" / "lab.py"
+    path.write_text(path.read_text() + "\nCHANGED = 1\n")
+    assert "one: done" in run(small, "one")
+    monkeypatch.setenv("BUDGET", "cpu")
     assert "one: done" in run(small, "one")
 
 
@@ -227,12 +222,3 @@ def test_only_imported_modules_count(tmp_path):
     (tmp_path / "c.py").write_text("")
     found = store.modules(["%matplotlib inline", "import a as one"], tmp_path)
     assert list(found) == ["a.py", "b.py"]
-
-
-def test_the_list_of_outputs(book):
-    told = tool(book, "outputs", "--own", "--cells").stdout
-    assert "scaling: it was never published" in told
-    assert re.search(r"_build/outputs/scaling/\w+: a drawn stand-in, budget smoke", told)
-    assert re.search(r"cell \d+: .*\.svg", told) and store.FACTS in told
-    run = next((book / "_build" / "outputs" / "scaling").glob("*/run.json"))
-    assert json.loads(run.read_text())["place"]["budget"] == "smoke"

@@ -1,5 +1,4 @@
 """The built site in a real browser: from files, and from a server as GitHub Pages is one."""
-import contextlib
 import functools
 import os
 import re
@@ -773,11 +772,12 @@ def test_sitemap_lists_the_pages(site, base):
     assert sorted(places) == sorted(f"{base.geturl()}{name}.html" for name in PAGES)
 
 
-@contextlib.contextmanager
-def preview(book, stand_in):
-    """The live preview of a book's copy; yields its address and what it has said so far, a list
-    of lines, once it answers: before that it sees no change."""
-    env = {**os.environ, "BUDGET": "smoke", "FASHION_MNIST_ROOT": str(stand_in)}
+@pytest.fixture(scope="module")
+def preview(book, few_images):
+    """The live preview of the book's copy, once it answers (before that it sees no change): its
+    address, what it has said so far, a list of lines, and the runs that were kept before."""
+    before = executed_at(book)
+    env = {**os.environ, "BUDGET": "smoke", "FASHION_MNIST_ROOT": str(few_images)}
     server = subprocess.Popen([sys.executable, "-u", "-m", "tools.serve", "--port", "0"], cwd=book,
                               env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               start_new_session=True)
@@ -790,41 +790,40 @@ def preview(book, stand_in):
         assert built, said
         url = built[0].split()[-1]
         wait_for(lambda: urlopen(url, timeout=60))
-        yield url, said
+        yield SimpleNamespace(url=url, said=said, before=before)
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(60)
         thread.join(60)
 
 
-def test_live_preview_shows_a_change_and_executes_nothing(book, stand_in):
-    text, before = (book / "index.md").read_text(), executed_at(book)
+def test_live_preview_shows_a_change_and_executes_nothing(book, preview):
+    text = (book / "index.md").read_text()
+    fetch = functools.partial(urlopen, f"{preview.url}/index.html", timeout=60)
     try:
-        with preview(book, stand_in) as (url, _):
-            fetch = functools.partial(urlopen, f"{url}/index.html", timeout=60)
-            wait_for(lambda: b"Normalize" in fetch().read())
-            (book / "index.md").write_text(text.replace("## What you need", "A new line.\n\n## A"))
-            wait_for(lambda: b"A new line." in fetch().read())
+        wait_for(lambda: b"Normalize" in fetch().read())
+        (book / "index.md").write_text(text.replace("## What you need", "A new line.\n\n## A"))
+        wait_for(lambda: b"A new line." in fetch().read())
     finally:
         (book / "index.md").write_text(text)
-    assert executed_at(book) == before
+    wait_for(lambda: b"A new line." not in fetch().read())
+    assert executed_at(book) == preview.before
 
 
-def test_live_preview_tells_which_line_failed_and_keeps_the_old_page(book, stand_in):
+def test_live_preview_tells_which_line_failed_and_keeps_the_old_page(book, preview):
     path = book / "chapters" / "scaling.md"
-    text, before = path.read_text(), executed_at(book)
+    text = path.read_text()
     line = text.split("\n").index("data = lab.fashion_mnist()") + 1
     try:
-        with preview(book, stand_in) as (url, said):
-            path.write_text(text.replace("data = lab.fashion_mnist()", "data = lab.no_such_name()"))
-            wait_for(lambda: any("The build failed" in line for line in said))
-            told = "".join(said)
-            assert f"chapters/scaling.md:{line}: cell 2/" in told and "no_such_name" in told
-            page = urlopen(f"{url}/chapters/scaling.html", timeout=60).read()
-            assert b"no_such_name" not in page
+        path.write_text(text.replace("data = lab.fashion_mnist()", "data = lab.no_such_name()"))
+        wait_for(lambda: any("The build failed" in line for line in preview.said))
+        told = "".join(preview.said)
+        assert f"chapters/scaling.md:{line}: cell 2/" in told and "no_such_name" in told
+        page = urlopen(f"{preview.url}/chapters/scaling.html", timeout=60).read()
+        assert b"no_such_name" not in page
     finally:
         path.write_text(text)
-    assert executed_at(book) == before
+    assert executed_at(book) == preview.before
 
 
 def test_pages_ask_nothing_of_other_hosts(site, browser):

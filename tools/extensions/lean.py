@@ -32,6 +32,8 @@ FIRST = ('localStorage.getItem("theme") || "auto"', 'localStorage.getItem("theme
 # Sphinx's search stands on its page alone.
 SEARCH = re.compile(r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js">'
                     r"</script>\s*")
+SEARCHING = ("doctools", "sphinx_highlight", "searchtools", "language_data", "searchindex",
+             "search")
 # Style sheets for whatever pages there are.
 SHEETS = ("styles/pydata-sphinx-theme.css", "styles/sphinx-book-theme.css", "mystnb.*.css",
           "sphinx-design.min.css")
@@ -106,8 +108,8 @@ def lighten(html, searches=False):
     html = UNUSED_TAG.sub("", html).replace(*FIRST)
     if not searches:
         html = SEARCH.sub("", html)
-    # Inline scripts want the first; on the page of the search the others look whether it is that.
-    at_once = {"documentation_options", *(("doctools", "sphinx_highlight") if searches else ())}
+    # Inline scripts want the first; the search's run in their order, before the page is there.
+    at_once = {"documentation_options", *(SEARCHING if searches else ())}
     return SCRIPT.sub(
         lambda found: found[0] if found[1] in at_once else "<script defer ", html)
 

@@ -412,7 +412,8 @@ def test_menus_open_and_close_by_keyboard_and_stay_on_the_screen(site, browser, 
         assert not menu.is_visible() and button.evaluate("one => one === document.activeElement")
         assert button.get_attribute("aria-expanded") == "false"
     buttons.first.click()
-    page.locator("body").dispatch_event("click")  # an open menu covers what one would click
+    page.mouse.move(0, 0)  # a menu that the mouse is on stays
+    page.locator("body").dispatch_event("click")  # an open one covers what else one would click
     assert buttons.count() == 3 and page.locator(".dropdown-menu:visible").count() == 0
     assert wrong == []
     page.context.close()

@@ -101,7 +101,7 @@ def panels(figure):
         part, inner = column[0]
         spans = [(outer.x0, outer.x1)] if has_scale(part) else [
             scale, (inner.x0 - GAP, outer.x1)]
-        again = found and len(columns) < 4 and first and title(part, inner) == first
+        again = found and beside(len(columns)) == 1 and first and title(part, inner) == first
         y0 = inner.y0 - GAP if again else top
         found.append([Bbox([(x0, y0), (x1, bottom)]) for x0, x1 in spans])
     return found

@@ -85,15 +85,15 @@ def darken(svg):
     return ElementTree.tostring(root, "unicode")
 
 
-def width(svg):
-    """A picture's width in points."""
-    return float(re.findall(r'viewBox="\S+ \S+ (\S+) \S+"', svg)[0])
+def points(svg):
+    """A picture's width and height."""
+    return tuple(map(float, re.findall(r'viewBox="\S+ \S+ (\S+) (\S+)"', svg)[0]))
 
 
 def size(svg):
     """A picture's size as attributes, so that the page keeps its room."""
-    width, height = re.findall(r'viewBox="\S+ \S+ (\S+) (\S+)"', svg)[0]
-    return f'width="{float(width) * 4 / 3:.0f}" height="{float(height) * 4 / 3:.0f}"'
+    width, height = points(svg)
+    return f'width="{width * 4 / 3:.0f}" height="{height * 4 / 3:.0f}"'
 
 
 def places(found):
@@ -127,7 +127,7 @@ def replace(app, _page, _template, context, _doctree):
                          f'srcset="{path}{stem}{end}-narrow.svg">')
             image = tag.replace(f"{stem}.svg", f"{stem}{end}.svg")
             html += f'{image.replace("<img", f"<img loading=lazy {size(whole)}")}</picture>'
-        kind = "" if narrow else " whole large" if width(whole) > LARGE else " whole"
+        kind = "" if narrow else " whole large" if points(whole)[0] > LARGE else " whole"
         return f'<span class="picture{kind}">{html}</span>'
 
     if "body" in context:

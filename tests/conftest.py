@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from http.client import HTTPException
 from urllib.error import URLError
 
 import hypothesis
@@ -135,13 +136,14 @@ def browser():
 
 
 def wait_for(condition, seconds=240):
-    """Ask until it holds; a server that does not listen yet is asked again."""
+    """Ask until it holds; a server that does not listen yet, or whose page is just being written,
+    is asked again."""
     end = time.monotonic() + seconds
     while True:
         try:
             if condition():
                 return
-        except URLError:
+        except (URLError, HTTPException):
             pass
         assert time.monotonic() < end, "nothing came"
         time.sleep(0.2)

@@ -61,13 +61,17 @@ class Contestant:
 
     def train(self, task):
         """What ``serve`` answers: seconds, the first time memory in MiB, accuracy if asked."""
+        print(f"{self.name}: {task.network}, {task.num_images * task.num_epochs:,} images, ",
+              end="", flush=True)
         with contextlib.suppress(BrokenPipeError):  # it has ended: no line comes
             print(json.dumps(dataclasses.asdict(task)), file=self.process.stdin, flush=True)
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(f"{self.name} failed on {task}: {self.log} says why.\n"
                                + self.log.read_text(errors="replace")[-2000:])
-        return json.loads(line)
+        answer = json.loads(line)
+        print(f"{answer['seconds']:.1f} s", flush=True)
+        return answer
 
     def close(self):
         """End the process."""

@@ -40,13 +40,17 @@ SHEETS = ("styles/pydata-sphinx-theme.css", "styles/sphinx-book-theme.css", "mys
 NOTE = re.compile(r"/\*.*?\*/", re.DOTALL)
 RULE = re.compile(r"([^{};]*)\{([^{}]*)\}")
 EMPTY = re.compile(r"@[^{};]*\{\s*\}")
-# In the theme's script: what it asks for its width when a page is loaded, to let the keyboard
+# In the theme's scripts: what it asks for its width when a page is loaded, to let the keyboard
 # scroll it (on a long page that takes a phone seconds; _static/formulas.js asks when it comes into
-# view), and how it begins all that it does, in one task.
-THEME = {'["pre",".nboutput > .output_area",".cell_output > .output",".jp-RenderedHTMLCommon",'
-         '".pst-scrollable-table-container"]': '[":not(*)"]',
-         '"loading"!=document.readyState?e():document.addEventListener("DOMContentLoaded",e)':
-         "setTimeout(e)"}
+# view), how it begins all that it does, in one task, and how far below in the window a margin
+# note may stand before the contents make room for it.
+THEME = {
+    "pydata-sphinx-theme.js": {
+        '["pre",".nboutput > .output_area",".cell_output > .output",".jp-RenderedHTMLCommon",'
+        '".pst-scrollable-table-container"]': '[":not(*)"]',
+        '"loading"!=document.readyState?e():document.addEventListener("DOMContentLoaded",e)':
+        "setTimeout(e)"},
+    "sphinx-book-theme.js": {'rootMargin:"0px 0px -33% 0px"': 'rootMargin:"0px"'}}
 
 
 def simplify(code):
@@ -114,14 +118,15 @@ def lighten(html, searches=False):
         lambda found: found[0] if found[1] in at_once else "<script defer ", html)
 
 
-def mend_theme(script):
-    """Let the theme's script ask for no widths, and do one thing after the other."""
-    text = script.read_text(encoding="utf-8")
-    for old, new in THEME.items():
-        if old not in text and new not in text:
-            print(f"{script.name} is another one than lean.py knows: pages open more slowly.")
-        text = text.replace(old, new)
-    script.write_text(text, encoding="utf-8")
+def mend_theme(scripts):
+    """Change what ``THEME`` lists in the theme's scripts, which lie in that folder."""
+    for name, changes in THEME.items():
+        text = (scripts / name).read_text(encoding="utf-8")
+        for old, new in changes.items():
+            if old not in text and new not in text:
+                print(f"{name} is another one than lean.py knows: {old} is not in it.")
+            text = text.replace(old, new)
+        (scripts / name).write_text(text, encoding="utf-8")
 
 
 def needed_rules(css, words):
@@ -157,7 +162,7 @@ def finish(app, exception):
         html = page.read_text(encoding="utf-8")
         page.write_text(lighten(html, page.name == "search.html"), encoding="utf-8")
     scripts = Path(app.outdir, "_static", "scripts")
-    mend_theme(scripts / "pydata-sphinx-theme.js")
+    mend_theme(scripts)
     for script in [path for name in UNUSED for path in scripts.glob(f"{name}.js*")]:
         script.unlink()
     mend_styles(Path(app.outdir))

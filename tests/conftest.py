@@ -19,6 +19,9 @@ from tools.shared.source import ROOT
 from tools.shared.web import BROWSERS, FLAGS, browser_path
 
 os.environ.update({**THREADS, **os.environ})  # before torch loads
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
+    # Threads that wait for each other while another process has their core cost most of the time.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 # Machines are busy; the same draws everywhere, so that a test that passed passes again.
 hypothesis.settings.register_profile("book", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("book")

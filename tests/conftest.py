@@ -5,8 +5,8 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 from http.client import HTTPException
+from pathlib import Path
 from urllib.error import URLError
 
 import hypothesis

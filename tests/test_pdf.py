@@ -6,12 +6,13 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from conftest import executed_at
 from test_book import page as parsed
 
 from tools import formulas, pdf
 from tools.extensions import printedcells, printedindex
-from tools.shared import source, tex
-from tools.shared.building import NAME, PDF, shown_runs
+from tools.shared import source, store, tex
+from tools.shared.building import NAME, PDF
 from tools.shared.source import ROOT
 
 CHAPTERS = source.chapter_names()
@@ -232,13 +233,13 @@ def test_the_lists_are_whole(book, texts):
         assert re.search(rf"^ *{re.escape(figure)} .*", figures, re.MULTILINE), figure
 
 
-def test_the_colophon_says_whose_what_and_when(texts, printed):
+def test_the_colophon_says_whose_what_and_when(book, texts, printed):
     cited = yaml.safe_load(source.read(ROOT / "CITATION.cff"))
     for words in (*(author["name"] for author in cited["authors"]), cited["license"],
                   cited["version"], "How to cite", "@book{"):
         assert words in texts[1], words
-    for run in shown_runs():
-        assert run.facts["device"] in re.sub(r"\s+", " ", texts[1])
+    for run in executed_at(book):
+        assert store.Run(run.parent).facts["device"] in re.sub(r"\s+", " ", texts[1])
     said = " ".join(ElementTree.fromstring(shown("pdfinfo", "-meta", printed)).itertext())
     for words in ("Normalize, Add, Concatenate", cited["authors"][0]["name"], "/license/"):
         assert words in said

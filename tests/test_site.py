@@ -671,9 +671,9 @@ def test_notes_stand_in_the_margin_or_in_the_text(site, browser):
                     viewport={"width": DESKTOP, "height": 900})
     note, text = page.locator("div.margin").first, page.locator("article p").first
     assert note.bounding_box()["x"] > text.bounding_box()["x"] + text.bounding_box()["width"]
-    for share in 0.1, 0.85:  # of the window's height; the contents make room all over it
+    for height in 0.1, 0.85:  # of the window's height; the contents make room all over it
         note.evaluate("(note, share) => scrollBy(0, note.getBoundingClientRect().top"
-                      " - share * innerHeight)", share)
+                      " - share * innerHeight)", height)
         page.wait_for_function("""note => {
             const {x, y, width} = note.getBoundingClientRect();
             return note.contains(document.elementFromPoint(x + width / 2, y + 20)); }""",

@@ -1,5 +1,6 @@
 """Executing a chapter on this machine, for ``make run`` and for a preview."""
 import json
+import logging
 import os
 import re
 import subprocess
@@ -127,6 +128,9 @@ def execute(name, nb, root, expected=None):
         raise FailedError(
             f"chapters/{name}.md:{client.line(traceback)}: cell {client.cell} failed with "
             f"{err.ename}: {err.evalue}\n\n{traceback}\nMend that cell and run again.") from None
+    except KeyboardInterrupt:
+        logging.getLogger("asyncio").disabled = True  # it would tell of the kernel's end
+        raise
     except DeadKernelError:
         raise FailedError(
             f"chapters/{name}.md:{client.line('')}: the kernel died in cell {client.cell}; most "

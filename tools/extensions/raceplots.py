@@ -241,6 +241,7 @@ def finish(rows):
             text=f"{row['test accuracy']['median']:.4f}")
     axes[0].set_xlim(0, 1.15 * max(row["training, s"]["high"] for row in rows))
     axes[1].margins(x=0.35)
+    axes[1].locator_params(axis="x", nbins=3)
     axes[0].set_title("Seconds", fontsize=10)
     axes[1].set_title("Test accuracy", fontsize=10)
     told = "; ".join(f"{row['loop']} {row['training, s']['median']:.0f} s, "

@@ -77,7 +77,7 @@ def terms(rows):
     for row in rows:
         tables.setdefault(row["network"], []).append(
             {row["network"]: row["terms"], "step, ms": row["step, ms"],
-             "times faster": row["times faster"], "compiling, s": row.get("compiling, s"),
+             "times faster": f"{row['times faster']:.2f}", "compiling, s": row.get("compiling, s"),
              "paid back after epochs": row.get("paid back after epochs")})
     return list(tables.values())
 
@@ -88,6 +88,12 @@ def networks(rows):
               "multiply-adds": row["multiply-adds"],
               "kept, MiB": round(row["kept memory, MiB"]),
               "10,000 images, s": row["10,000 images, s"]} for row in rows]]
+
+
+def scratch(rows):
+    """One table."""
+    return [[row | {"times nn.BatchNorm2d": f"{row['times nn.BatchNorm2d']:.2f}"}
+             for row in rows]]
 
 
 def best(rows):
@@ -110,5 +116,5 @@ def profile(rows):
               for key, value in row.items()} for row in rows]]
 
 
-TABLES = {one.__name__: one for one in (epochs, d2l, finish, limit, terms, networks, best,
-                                        ablation, profile)}
+TABLES = {one.__name__: one for one in (epochs, d2l, finish, limit, terms, networks, scratch,
+                                        best, ablation, profile)}

@@ -672,8 +672,8 @@ def test_notes_stand_in_the_margin_or_in_the_text(site, browser):
     note, text = page.locator("div.margin").first, page.locator("article p").first
     assert note.bounding_box()["x"] > text.bounding_box()["x"] + text.bounding_box()["width"]
     for height in 0.1, 0.85:  # of the window's height; the contents make room all over it
-        note.evaluate("(note, share) => scrollBy(0, note.getBoundingClientRect().top"
-                      " - share * innerHeight)", height)
+        note.evaluate("(note, height) => scrollBy(0, note.getBoundingClientRect().top"
+                      " - height * innerHeight)", height)
         page.wait_for_function("""note => {
             const {x, y, width} = note.getBoundingClientRect();
             return note.contains(document.elementFromPoint(x + width / 2, y + 20)); }""",

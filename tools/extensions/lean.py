@@ -29,11 +29,10 @@ UNUSED_TAG = re.compile(rf"<(?:link|script)[^>]*scripts/(?:{'|'.join(UNUSED)})\.
 # A first visit: a theme that comes later has a phone colour the whole page twice.
 FIRST = ('localStorage.getItem("theme") || "auto"', 'localStorage.getItem("theme") || '
          '(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")')
-# Sphinx's search stands on its page alone.
-SEARCH = re.compile(r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js">'
-                    r"</script>\s*")
-SEARCHING = ("doctools", "sphinx_highlight", "searchtools", "language_data", "searchindex",
-             "search")
+# Sphinx's search stands on its page alone, and what it needs runs there in its order.
+SEARCHES = "searchtools", "language_data", "searchindex"
+SEARCH = re.compile(rf'<script src="[^"]*(?:{"|".join(SEARCHES)})\.js"></script>\s*')
+SEARCHING = "doctools", "sphinx_highlight", *SEARCHES, "search"
 # Style sheets for whatever pages there are.
 SHEETS = ("styles/pydata-sphinx-theme.css", "styles/sphinx-book-theme.css", "mystnb.*.css",
           "sphinx-design.min.css")

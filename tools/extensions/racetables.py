@@ -11,6 +11,11 @@ def percent(share):
     return f"{share:.0%}"
 
 
+def times(ratio):
+    """A ratio in words: below 1 it is no accuracy, which has four digits."""
+    return f"{ratio:.2f}"
+
+
 def epochs(rows):
     """A table for each network and terms; memory in float32, before any other training."""
     tables = {}
@@ -77,7 +82,7 @@ def terms(rows):
     for row in rows:
         tables.setdefault(row["network"], []).append(
             {row["network"]: row["terms"], "step, ms": row["step, ms"],
-             "times faster": f"{row['times faster']:.2f}", "compiling, s": row.get("compiling, s"),
+             "times faster": times(row["times faster"]), "compiling, s": row.get("compiling, s"),
              "paid back after epochs": row.get("paid back after epochs")})
     return list(tables.values())
 
@@ -92,8 +97,7 @@ def networks(rows):
 
 def scratch(rows):
     """One table."""
-    return [[row | {"times nn.BatchNorm2d": f"{row['times nn.BatchNorm2d']:.2f}"}
-             for row in rows]]
+    return [[row | {"times nn.BatchNorm2d": times(row["times nn.BatchNorm2d"])} for row in rows]]
 
 
 def best(rows):
